@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings that every Swift target of the project builds with.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [
+    .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
+]
+
+/// A module of the host. Imports go downwards only: the dependency lists below are the whole truth.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A stage plugin written in Swift: `Plugins/NAME` becomes `libstage-NAME.so`.
+struct Plugin {
+    var folder: String
+    var target: String
+    var inC = false
+    var dependencies: [Target.Dependency] = ["StageKit"]
+}
+
+let plugins: [Plugin] = [
+    Plugin(folder: "read-files", target: "ReadFiles"),
+    Plugin(folder: "read-lines", target: "ReadLines"),
+    Plugin(folder: "split-text", target: "SplitText"),
+    Plugin(folder: "count-terms", target: "CountTerms"),
+    Plugin(folder: "keep", target: "Keep"),
+    Plugin(folder: "write-lines", target: "WriteLines"),
+    Plugin(folder: "tally", target: "Tally"),
+    Plugin(folder: "write-sqlite", target: "WriteSQLite"),
+    Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
+]
+
+let pluginTargets: [Target] = plugins.map { plugin in
+    plugin.inC
+        ? .target(
+            name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
+            publicHeadersPath: "include", cSettings: strictC)
+        : .target(
+            name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
+            swiftSettings: strict)
+}
+
+let pluginProducts: [Product] = plugins.map {
+    .library(name: "stage-\($0.folder)", type: .dynamic, targets: [$0.target])
+}
+
+let package = Package(
+    name: "stagehost",
+    products: [
+        .executable(name: "stagehost", targets: ["stagehost"]),
+        .executable(name: "stagehost-worker", targets: ["stagehost-worker"]),
+        .executable(name: "stagehost-bench", targets: ["stagehost-bench"]),
+        .library(name: "StageKit", targets: ["StageKit"]),
+    ] + pluginProducts,
+    targets: [
+        .target(name: "CStage"),
+        .target(name: "CLinux", cSettings: strictC),
+        module("StageKit", ["CStage"]),
+        module("LinuxIO", ["CLinux"]),
+        module("StageWire", ["CLinux"]),
+        module("StageLog", ["CLinux", "LinuxIO"]),
+        module("StageScheduler", []),
+        module("StageConfig", []),
+        module("StageReport", ["StageScheduler"]),
+        module("StageControl", ["LinuxIO"]),
+        module(
+            "StageRuntime",
+            ["CLinux", "LinuxIO", "StageWire", "StageLog", "StageScheduler", "StageReport", "StageControl", "StageConfig"]),
+        module("StageWorker", ["CStage", "CLinux", "LinuxIO", "StageWire"]),
+        .executableTarget(
+            name: "stagehost",
+            dependencies: ["LinuxIO", "StageConfig", "StageReport", "StageControl", "StageLog", "StageRuntime", "StageScheduler"],
+            swiftSettings: strict),
+        .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
+        .executableTarget(
+            name: "stagehost-bench",
+            dependencies: ["CLinux", "LinuxIO", "StageWire", "StageLog", "StageScheduler", "StageConfig", "StageRuntime"],
+            swiftSettings: strict),
+        tests("CStageTests", ["CStage"]),
+        tests("StageKitTests", ["StageKit"]),
+        tests("LinuxIOTests", ["LinuxIO", "CLinux"]),
+        tests("StageWireTests", ["StageWire", "CLinux"]),
+        tests("StageLogTests", ["StageLog", "LinuxIO"]),
+        tests("StageSchedulerTests", ["StageScheduler"]),
+        tests("StageConfigTests", ["StageConfig"]),
+        tests("StageWorkerTests", ["LinuxIO", "StageWire", "CLinux"]),
+        tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
+        tests("PluginTests", ["CStage"]),
+        tests("SystemTests", ["LinuxIO"]),
+    ] + pluginTargets
+)
