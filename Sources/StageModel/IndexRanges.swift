@@ -119,6 +119,10 @@ package struct IndexRanges: Sendable, Equatable, Hashable {
         return copy
     }
 
+    package func intersecting(_ other: IndexRanges) -> IndexRanges {
+        subtracting(subtracting(other))
+    }
+
     /// The lower and the upper half, by number of indexes; the lower one is the larger when the number is odd.
     package func halves() -> (IndexRanges, IndexRanges) {
         var lower = IndexRanges()

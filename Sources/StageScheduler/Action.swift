@@ -1,0 +1,110 @@
+package import StageModel
+
+/// The checkpoint that a worker is opened from.
+package enum OpenCheckpoint {
+    case none
+    case payload(Payload)
+    /// The one that the source's log has for this batch.
+    case stored(batch: UInt64)
+}
+
+/// A request to a worker.
+package enum Request {
+    /// `count`: records at most; `exact`: a re-read, which must yield just so many.
+    case read(batch: UInt64, count: UInt32, bytes: UInt64, firstIdentifier: UInt64, exact: Bool)
+    case process(
+        batch: UInt64, input: [Payload], inputCount: UInt32, ranges: IndexRanges, attempt: UInt32, replay: Bool,
+        checkpointWanted: Bool)
+    case sync
+    case finish(batch: UInt64, firstIdentifier: UInt64)
+}
+
+/// A record set aside for good.
+package struct DeadLetter: Sendable, Equatable {
+    package var input: UInt32
+    package var category: String
+    package var message: String
+    package var attempts: UInt32
+    package var signal: Int32?
+    /// Signal, address, frames, the tail of stderr; empty for ordinary failures.
+    package var evidence: String
+    /// Only for what a source could not read; otherwise the record is in the input of the batch.
+    package var unreadable: UnreadableRecord?
+}
+
+/// What a stage made of a batch, or of some of its records: an entry of its log.
+package struct Commit {
+    package var stage: Int
+    package var batch: UInt64
+    /// False: more entries of the same batch will come.
+    package var isWhole: Bool
+    /// Input records of the whole batch.
+    package var inputs: UInt64
+    /// The records that this entry is about.
+    package var covered: IndexRanges
+    package var passed: UInt64
+    package var filtered: UInt64
+    package var failed: UInt64
+    /// Output records of this entry.
+    package var outputs: UInt64
+    package var output: [Payload]
+    package var letters: [DeadLetter]
+    /// The input of the batch, for the letters' keys and values.
+    package var input: [Payload]
+    package var checkpoint: Payload?
+    package var metrics: [String: Double]
+    /// The batch is the stage's last: its `finish`.
+    package var isFinish: Bool
+}
+
+/// How a run ended.
+package enum RunEnd: Sendable, Equatable {
+    case complete
+    /// Asked to stop, or out of time: resumable.
+    case interrupted(String)
+    case tooManyFailures(String)
+    case gaveUp(stage: Int, message: String)
+    /// A plugin cannot be used as configured: kind, schema, or its own word.
+    case refused(stage: Int, message: String)
+    /// The counts do not add up, or another promise of our own is broken.
+    case broken(String)
+}
+
+/// Things worth telling, for events, logs and people.
+package enum Note: Sendable {
+    case workerStarted(stage: Int, WorkerID)
+    case workerReady(stage: Int, WorkerID)
+    case workerDied(stage: Int, WorkerID, DeathCause, batch: UInt64?, evidence: String)
+    case workerRefused(stage: Int, WorkerID, message: String)
+    case workerRestarted(stage: Int, WorkerID)
+    case recordFailed(stage: Int, batch: UInt64, DeadLetter)
+    case recordRetried(stage: Int, batch: UInt64, input: UInt32, attempt: UInt32, message: String)
+    case poisonFound(stage: Int, batch: UInt64, input: UInt32, DeathCause)
+    case unexplainedDeath(stage: Int, batch: UInt64)
+    case batchDone(stage: Int, batch: UInt64)
+    case stageGaveUp(stage: Int, message: String)
+    case paused(String)
+    case resumed
+    case draining(String)
+}
+
+/// What the runtime is to do.
+package enum Action {
+    /// Start a process that loads the stage's plugin; it is not opened yet.
+    case start(WorkerID, stage: Int, index: Int)
+    case open(WorkerID, stage: Int, OpenCheckpoint)
+    case send(WorkerID, DispatchID, Request)
+    /// Let it close the plugin and leave. An `exited` event follows.
+    case close(WorkerID)
+    /// An `exited` event follows.
+    case kill(WorkerID, DeathCause?)
+    /// Read the output of a committed batch from a stage's log; a `fetched` event follows.
+    case fetch(stage: Int, batch: UInt64)
+    /// Write an entry; an `appended` event follows when `isWhole`.
+    case append(Commit)
+    /// Make everything appended so far durable; a `flushed` event follows.
+    case flush
+    case note(Note)
+    /// The last action of a run. All workers have ended.
+    case finished(RunEnd)
+}

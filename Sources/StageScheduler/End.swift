@@ -1,0 +1,157 @@
+import StageModel
+
+// How a run ends: complete, drained, or because something cannot go on.
+
+extension Scheduler.Mode {
+    var isEnding: Bool {
+        switch self {
+        case .ending, .over: true
+        case .running, .draining: false
+        }
+    }
+}
+
+extension Scheduler {
+    /// Ends the run for a reason of its own: what is in hand is finished and kept, nothing new begins.
+    func fail(_ end: RunEnd) {
+        switch mode {
+        case .running: mode = .draining(end, since: Moment(nanoseconds: 0))
+        case .draining(.interrupted, let since): mode = .draining(end, since: since)
+        case .draining, .ending, .over: break
+        }
+    }
+
+    func beginDrain(_ end: RunEnd, at now: Moment) {
+        guard mode == .running else { return }
+        if case .interrupted(let reason) = end { note(.draining(reason)) }
+        mode = .draining(end, since: now)
+    }
+
+    func abandon() {
+        for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
+        mode = .ending(.interrupted("left at once"))
+    }
+
+    func checkFailureLimits(at now: Moment) {
+        guard mode == .running else { return }
+        let failed = stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
+        if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
+            fail(.tooManyFailures(reason))
+        }
+        for stage in stages {
+            if let reason = exceeded(stage.policy.failures, failed: stage.counts.failed, of: stage.counts.inputs) {
+                fail(.tooManyFailures("stage \"\(stage.policy.name)\": \(reason)"))
+            }
+        }
+    }
+
+    private func exceeded(_ policy: FailurePolicy, failed: UInt64, of records: UInt64) -> String? {
+        if let maximum = policy.maximum, failed > maximum {
+            return "\(failed) dead letters, more than failures.max = \(maximum)"
+        }
+        if let rate = policy.maximumRate, records >= policy.minimumSample, Double(failed) > rate * Double(records) {
+            return "\(failed) of \(records) records failed, more than failures.max_rate = \(rate)"
+        }
+        return nil
+    }
+
+    private var isAllDone: Bool {
+        guard let last = lastBatch else { return false }
+        let lastOfSink = last + UInt64(stages.count - 1)
+        return sink.nextInput > lastOfSink && sink.works.isEmpty && sink.unsynced.isEmpty
+            && stages.allSatisfy { $0.appending.isEmpty }
+    }
+
+    private var isQuiet: Bool {
+        stages.allSatisfy { stage in
+            stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
+                && (stage.unsynced.isEmpty || !stage.workers.contains { $0.phase == .ready })
+        }
+    }
+
+    func checkEnd(at now: Moment) {
+        switch mode {
+        case .running:
+            if isAllDone { end(.complete) }
+        case .draining(let reason, let since):
+            let isOver = since.nanoseconds > 0 && now.since(since) > policy.drainGraceNanoseconds
+            if isAllDone, case .interrupted = reason {
+                end(.complete)
+            } else if isQuiet {
+                end(reason)
+            } else if since.nanoseconds == 0 {
+                mode = .draining(reason, since: now)
+            } else if isOver {
+                for stage in stages {
+                    for worker in stage.workers where !worker.outstanding.isEmpty { kill(worker, for: nil) }
+                    stage.unsynced = []
+                }
+            }
+        case .ending(let reason):
+            guard stages.allSatisfy({ $0.workers.isEmpty && $0.appending.isEmpty }) else { return }
+            if !isFlushed {
+                guard !flushing else { return }
+                flushing = true
+                actions.append(.flush)
+                return
+            }
+            mode = .over
+            actions.append(.finished(reason == .complete ? checked() : reason))
+        case .over: break
+        }
+    }
+
+    /// Begins the end: idle workers leave in peace.
+    private func end(_ reason: RunEnd) {
+        mode = .ending(reason)
+        isFlushed = false
+        for stage in stages { for worker in stage.workers { leave(worker) } }
+        checkEnd(at: Moment(nanoseconds: 0))
+    }
+
+    /// The sums of a completed job: nothing lost (P1).
+    private func checked() -> RunEnd {
+        for stage in stages {
+            let counts = stage.counts
+            guard counts.inputs == counts.passed + counts.filtered + counts.failed else {
+                return .broken(
+                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed)"
+                )
+            }
+        }
+        for (above, below) in zip(stages, stages.dropFirst()) where above.counts.outputs != below.counts.inputs {
+            return .broken(
+                "stage \"\(above.policy.name)\" put out \(above.counts.outputs) records, but \"\(below.policy.name)\" took in \(below.counts.inputs)"
+            )
+        }
+        return .complete
+    }
+
+    /// When the next `timer` event is due; nil: only when something happens.
+    package func nextDeadline(after now: Moment) -> Moment? {
+        var next: Moment?
+        func consider(_ moment: Moment?) {
+            guard let moment else { return }
+            next = min(next ?? moment, moment)
+        }
+        if case .draining(_, let since) = mode { consider(since.advanced(by: policy.drainGraceNanoseconds + 1_000_000)) }
+        guard !mode.isEnding else { return nil }
+        for stage in stages {
+            for worker in stage.workers { consider(deadline(of: worker)) }
+            if case .interval(let interval) = policy.sync, let since = stage.unsyncedSince, stage.syncing == nil {
+                consider(since.advanced(by: interval))
+            }
+            guard mode == .running else { continue }
+            consider(stage.restartAt)
+            consider(stage.notBefore)
+            for work in stage.works {
+                for portion in work.portions {
+                    // What is due already waits for a worker, not for the clock.
+                    if let due = portion.notBefore, due > now { consider(due) }
+                }
+            }
+        }
+        if mode == .running, let idleUntil, idleUntil > now { consider(idleUntil) }
+        return next.map { max($0, now.advanced(by: 100_000)) }
+    }
+}

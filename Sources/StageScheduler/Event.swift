@@ -1,0 +1,164 @@
+package import StageModel
+
+/// Names a worker for as long as the job's host lives; never used twice.
+package struct WorkerID: Sendable, Hashable, CustomStringConvertible {
+    package var number: UInt64
+    package init(_ number: UInt64) { self.number = number }
+    package var description: String { "worker \(number)" }
+}
+
+/// Number of a request to a worker; 0 is none.
+package typealias DispatchID = UInt64
+
+/// A record that failed, as the scheduler needs to know it.
+package struct RecordFailure: Sendable, Equatable {
+    package var input: UInt32
+    package var kind: FailureKind
+    package var retryAfterMilliseconds: UInt32
+    package var message: String
+
+    package init(input: UInt32, kind: FailureKind, retryAfterMilliseconds: UInt32 = 0, message: String) {
+        self.input = input
+        self.kind = kind
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+        self.message = message
+    }
+}
+
+/// A source record that cannot be delivered.
+package struct UnreadableRecord: Sendable, Equatable {
+    package var identifier: UInt64
+    package var key: [UInt8]
+    package var value: [UInt8]
+    package var message: String
+
+    package init(identifier: UInt64, key: [UInt8], value: [UInt8], message: String) {
+        self.identifier = identifier
+        self.key = key
+        self.value = value
+        self.message = message
+    }
+}
+
+/// What came in one answer of a worker, validated by the runtime against what was asked.
+package struct Outcome {
+    /// The indexes that have an outcome now; of a `read` or a `finish`: none.
+    package var covered = IndexRanges()
+    /// What was emitted; nil: nothing.
+    package var output: Payload?
+    /// Inputs that something was emitted for.
+    package var passed: UInt64 = 0
+    package var failures: [RecordFailure] = []
+    package var unreadable: [UnreadableRecord] = []
+    package var checkpoint: Payload?
+    /// Amounts by name.
+    package var metrics: [String: Double] = [:]
+
+    package init() {}
+}
+
+/// What a worker said of its plugin when it had loaded it.
+package struct PluginFacts: Sendable, Equatable {
+    package var kind: StageKind
+    package var flags: PluginFlags
+    package var functions: PluginFunctions
+    /// 0: any number.
+    package var maximumWorkers: Int
+
+    package init(kind: StageKind, flags: PluginFlags, functions: PluginFunctions, maximumWorkers: Int) {
+        self.kind = kind
+        self.flags = flags
+        self.functions = functions
+        self.maximumWorkers = maximumWorkers
+    }
+}
+
+/// Why a worker ended.
+package enum DeathCause: Sendable, Equatable {
+    case signal(Int32)
+    case exit(Int32)
+    case timeout
+    case memory
+    /// It sent something that breaks the wire's rules.
+    case garbage(String)
+    /// It closed its pipes, or could not be started.
+    case lost(String)
+
+    /// The category of a dead letter that such a death leaves behind.
+    package var category: String {
+        switch self {
+        case .signal, .lost: "crash"
+        case .exit: "exit"
+        case .timeout: "timeout"
+        case .memory: "memory"
+        case .garbage: "garbage"
+        }
+    }
+}
+
+/// What a dead worker left in its page about one request.
+package struct Breadcrumb: Sendable, Equatable {
+    package var dispatch: DispatchID
+    /// Begun and not done.
+    package var begun: IndexRanges
+
+    package init(dispatch: DispatchID, begun: IndexRanges) {
+        self.dispatch = dispatch
+        self.begun = begun
+    }
+}
+
+/// Everything known of a death.
+package struct Death: Sendable {
+    package var cause: DeathCause
+    /// Requests that the worker was in the middle of.
+    package var breadcrumbs: [Breadcrumb]
+    /// For people: signal, address, frames, the tail of stderr.
+    package var evidence: String
+
+    package init(cause: DeathCause, breadcrumbs: [Breadcrumb] = [], evidence: String = "") {
+        self.cause = cause
+        self.breadcrumbs = breadcrumbs
+        self.evidence = evidence
+    }
+}
+
+/// What happens to the scheduler.
+package enum Event {
+    /// The first event of a run.
+    case start
+    /// A worker has loaded its plugin.
+    case loaded(WorkerID, PluginFacts)
+    /// A worker's `open` succeeded.
+    case ready(WorkerID)
+    /// The plugin was not accepted, or its `open` failed; `fatal`: no use in trying again. The process still lives.
+    case refused(WorkerID, fatal: Bool, message: String)
+    /// Some records of a request have their outcome.
+    case partial(WorkerID, DispatchID, Outcome)
+    /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.
+    case result(WorkerID, DispatchID, CallStatus, Outcome, message: String, retryMilliseconds: UInt32, busyNanoseconds: UInt64)
+    case heartbeat(WorkerID, DispatchID)
+    /// The runtime has found that a worker breaks the rules; it will be killed.
+    case misbehaved(WorkerID, DeathCause)
+    /// A worker has ended and all that it had sent was handed in before.
+    case exited(WorkerID, Death)
+    /// Resident memory of a worker.
+    case memory(WorkerID, bytes: UInt64)
+    /// The output of a committed batch was read from a stage's log.
+    case fetched(stage: Int, batch: UInt64, [Payload])
+    /// An entry is in a stage's log.
+    case appended(stage: Int, batch: UInt64)
+    /// Everything appended before `flush` was asked for is durable.
+    case flushed
+    /// The logs cannot be written for now (a full disk); nothing is lost.
+    case storageStalled(String)
+    case storageRecovered
+    /// The time of `nextDeadline` has come.
+    case timer
+    /// Stop handing out work, finish what is in hand, end the run as `interrupted`.
+    case drain(reason: String)
+    /// End at once: workers are killed, what is committed stays.
+    case abandon
+    case pause
+    case unpause
+}

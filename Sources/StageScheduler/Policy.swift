@@ -1,0 +1,98 @@
+package import StageModel
+
+/// How often and how soon a record that failed transiently is tried again.
+package struct RetryPolicy: Sendable, Equatable {
+    /// Tries in all, the first included.
+    package var attempts: UInt32 = 3
+    package var backoffNanoseconds: UInt64 = 200_000_000
+    package var factor: Double = 2
+    package var maximumNanoseconds: UInt64 = 10_000_000_000
+    /// Share of the pause that is random, either way: 0.1 means 90 % to 110 %.
+    package var jitter: Double = 0.1
+
+    package init() {}
+}
+
+/// How often and how soon a worker that died is replaced.
+package struct RestartPolicy: Sendable, Equatable {
+    /// Deaths within `withinNanoseconds` that a stage survives.
+    package var maximum: Int = 5
+    package var withinNanoseconds: UInt64 = 30_000_000_000
+    package var backoffNanoseconds: UInt64 = 50_000_000
+    package var factor: Double = 2
+    package var maximumBackoffNanoseconds: UInt64 = 5_000_000_000
+
+    package init() {}
+}
+
+/// What happens when a stage has used up its restart intensity.
+package enum GiveUpPolicy: String, Sendable { case stop, hold }
+
+/// How many dead letters are too many.
+package struct FailurePolicy: Sendable, Equatable {
+    package var maximum: UInt64?
+    package var maximumRate: Double?
+    /// Records that must have an outcome before the rate is looked at.
+    package var minimumSample: UInt64 = 100
+
+    package init() {}
+}
+
+/// What the scheduler knows of one stage's configuration.
+package struct StagePolicy: Sendable {
+    package var name: String
+    package var kind: StageKind
+    package var workers = 1
+    package var threads = 1
+    package var standby = 0
+    package var durable = true
+    /// Batches that may be held by the stage at once: waiting, in work, or done and not yet taken by the next stage.
+    package var window = 64
+    /// Longest time that a batch (or a record) may take without a heartbeat; nil: for ever.
+    package var timeoutNanoseconds: UInt64?
+    package var timeoutPerRecord = false
+    /// Resident memory at which a worker is killed; nil: none.
+    package var memoryBytes: UInt64?
+    /// Resident memory, or number of batches, after which a worker is replaced between two batches.
+    package var softMemoryBytes: UInt64?
+    package var recycleAfterBatches: UInt64?
+    package var snapshotEveryBatches: UInt64 = 64
+    package var retry = RetryPolicy()
+    package var restart = RestartPolicy()
+    package var onGiveUp = GiveUpPolicy.stop
+    package var failures = FailurePolicy()
+
+    package init(name: String, kind: StageKind) {
+        self.name = name
+        self.kind = kind
+    }
+}
+
+/// When logs are made durable.
+package enum SyncPolicy: Sendable, Equatable {
+    case never
+    case everyBatch
+    case interval(nanoseconds: UInt64)
+}
+
+/// What the scheduler knows of the job's configuration.
+package struct JobPolicy: Sendable {
+    package var stages: [StagePolicy]
+    package var batchRecords: UInt32 = 100
+    package var batchBytes: UInt64 = 1 << 20
+    package var sync = SyncPolicy.interval(nanoseconds: 200_000_000)
+    package var failures = FailurePolicy()
+    /// Bytes of payloads in the host above which nothing new is read from the source.
+    package var memoryBudgetBytes = 24 << 20
+    /// Source records to read at most; nil: all.
+    package var recordLimit: UInt64?
+    /// Source records to pass over before the first.
+    package var skipRecords: UInt64 = 0
+    /// How long a drain waits for the batches in hand.
+    package var drainGraceNanoseconds: UInt64 = 10_000_000_000
+    package var seed: UInt64 = 0
+
+    package init(stages: [StagePolicy]) {
+        self.stages = stages
+    }
+}

@@ -1,0 +1,144 @@
+import StageModel
+
+/// The pipeline as a state machine: events in, actions out, no I/O and no time of its own.
+///
+/// Every decision of the host is made here: who gets which batch, what is tried again and when, who is blamed for a
+/// death, what a log may claim, when a run is over. Batches are numbered from 1. A stage takes them in order of their
+/// numbers; behind the last batch of the source come the *finish batches*: number `last + s` is what stage `s` emits in
+/// its `finish`, and exists for the stages from `s` on.
+///
+/// One thread. Not reentrant: actions are carried out after `handle` has returned.
+package final class Scheduler {
+    enum Mode: Equatable {
+        case running
+        case draining(RunEnd, since: Moment)
+        /// Only waiting for workers to end.
+        case ending(RunEnd)
+        case over
+    }
+
+    let policy: JobPolicy
+    let stages: [StageState]
+    let recoveredLast: UInt64
+    let sourceCounts: [UInt32]
+    let firstCounted: UInt64
+    var mode = Mode.running
+    var started = false
+    /// The source's last batch number, once it has ended.
+    var lastBatch: UInt64?
+    /// Id of the next source record.
+    var nextIdentifier: UInt64
+    var nextWorker: UInt64 = 1
+    var nextDispatch: DispatchID = 1
+    var random: SplitMix64
+    var pauseReason: String?
+    var stallReason: String?
+    var idleUntil: Moment?
+    var flushing = false
+    var isFlushed = false
+    /// Source records delivered in this job, for the limit.
+    var recordsRead: UInt64
+    var actions: [Action] = []
+
+    package init(policy: JobPolicy, recovery: Recovery? = nil) {
+        self.policy = policy
+        random = SplitMix64(seed: policy.seed)
+        let recovered = recovery?.stages ?? policy.stages.map { _ in RecoveredStage() }
+        stages = zip(policy.stages, recovered).enumerated().map { index, pair in
+            let stage = StageState(
+                index: index, policy: pair.0, committed: pair.1.committed, counts: pair.1.counts)
+            stage.recoveredPartials = pair.1.partials
+            stage.checkpoint = pair.1.checkpoint
+            stage.checkpointBatch = pair.1.checkpointBatch
+            stage.metrics = pair.1.metrics
+            return stage
+        }
+        recoveredLast = stages[0].committed.through
+        sourceCounts = recovery?.sourceCounts ?? []
+        firstCounted = recovery?.firstCounted ?? 1
+        lastBatch = recovery?.lastBatch
+        recordsRead = stages[0].counts.inputs
+        nextIdentifier = stages[0].counts.inputs
+    }
+
+    /// Takes one event; returns what is to be done because of it, in order.
+    package func handle(_ event: Event, at now: Moment) -> [Action] {
+        guard mode != .over else { return [] }
+        actions.removeAll(keepingCapacity: true)
+        switch event {
+        case .start:
+            started = true
+        case .loaded(let id, let facts): workerLoaded(id, facts, at: now)
+        case .ready(let id): workerReady(id, at: now)
+        case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message, at: now)
+        case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome, at: now)
+        case .result(let id, let dispatch, let status, let outcome, let message, let retryMilliseconds, let busy):
+            resultCame(
+                id, dispatch, status, outcome, message: message, retryMilliseconds: retryMilliseconds,
+                busyNanoseconds: busy, at: now)
+        case .heartbeat(let id, let dispatch): heartbeatCame(id, dispatch, at: now)
+        case .misbehaved(let id, let cause): if let worker = worker(id) { kill(worker, for: cause) }
+        case .exited(let id, let death): workerExited(id, death, at: now)
+        case .memory(let id, let bytes): memoryMeasured(id, bytes: bytes)
+        case .fetched(let stage, let batch, let payloads): outputFetched(stage, batch, payloads)
+        case .appended(let stage, let batch): entryAppended(stage, batch)
+        case .flushed:
+            flushing = false
+            isFlushed = true
+        case .storageStalled(let message):
+            if stallReason == nil { note(.paused(message)) }
+            stallReason = message
+        case .storageRecovered:
+            if stallReason != nil { note(.resumed) }
+            stallReason = nil
+        case .timer: break
+        case .drain(let reason): beginDrain(.interrupted(reason), at: now)
+        case .abandon: abandon()
+        case .pause:
+            if pauseReason == nil { note(.paused("as asked")) }
+            pauseReason = "as asked"
+        case .unpause:
+            if pauseReason != nil { note(.resumed) }
+            pauseReason = nil
+        }
+        advance(at: now)
+        return actions
+    }
+
+    /// Brings everything up to date with the state: the one place where new work begins.
+    private func advance(at now: Moment) {
+        guard started else { return }
+        checkDeadlines(at: now)
+        checkFailureLimits(at: now)
+        if case .running = mode {
+            for stage in stages { maintainWorkers(of: stage, at: now) }
+        }
+        for stage in stages.reversed() {
+            if mode == .running, pauseReason == nil, stallReason == nil {
+                takeInput(stage)
+                dispatchWork(of: stage, at: now)
+            }
+            syncSink(stage, at: now)
+        }
+        checkEnd(at: now)
+    }
+
+    func note(_ note: Note) { actions.append(.note(note)) }
+
+    func worker(_ id: WorkerID) -> WorkerState? {
+        for stage in stages {
+            if let worker = stage.worker(id) { return worker }
+        }
+        return nil
+    }
+
+    func newDispatch() -> DispatchID {
+        defer { nextDispatch += 1 }
+        return nextDispatch
+    }
+
+    var sink: StageState { stages[stages.count - 1] }
+
+    /// Bytes of all payloads that are referred to.
+    var heldBytes: Int { stages.reduce(0) { $0 + $1.heldBytes } }
+}

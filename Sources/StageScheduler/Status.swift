@@ -1,0 +1,94 @@
+package import StageModel
+
+/// A stage as `status` shows it.
+package struct StageStatus: Sendable {
+    package var name: String
+    package var kind: StageKind
+    package var state: String
+    package var workers: Int
+    package var batches: UInt64
+    package var counts: Counts
+    package var retries: UInt64
+    package var crashes: UInt64
+    package var restarts: UInt64
+    package var unexplainedDeaths: UInt64
+    package var residentBytes: UInt64
+    /// All batches up to here are committed.
+    package var committedThrough: UInt64
+    package var committedBeyond: Int
+    package var metrics: [String: Double]
+    package var message: String
+}
+
+/// A job as `status` shows it.
+package struct JobStatus: Sendable {
+    package var state: String
+    package var stages: [StageStatus]
+    /// Records whose result is not yet in a log: what a death of everything can repeat.
+    package var atRisk: UInt64
+    package var read: UInt64
+    package var written: UInt64
+    package var filtered: UInt64
+    package var failed: UInt64
+    /// Whether the source has come to its end.
+    package var sourceHasEnded: Bool
+}
+
+extension Scheduler {
+    package var status: JobStatus {
+        JobStatus(
+            state: stateName, stages: stages.map(status(of:)), atRisk: atRisk, read: stages[0].counts.inputs,
+            written: sink.counts.passed, filtered: stages.reduce(0) { $0 + $1.counts.filtered },
+            failed: stages.reduce(0) { $0 + $1.counts.failed }, sourceHasEnded: lastBatch != nil)
+    }
+
+    private var stateName: String {
+        switch mode {
+        case .running:
+            if stages.contains(where: \.isHeld) { return "holding" }
+            return pauseReason != nil || stallReason != nil ? "paused" : "running"
+        case .draining(let end, _), .ending(let end):
+            switch end {
+            case .complete: return "complete"
+            case .interrupted: return "interrupted"
+            default: return "failed"
+            }
+        case .over: return "complete"
+        }
+    }
+
+    /// Records in hand, and those whose results are on their way to a log.
+    private var atRisk: UInt64 {
+        var sum: UInt64 = 0
+        for stage in stages {
+            for worker in stage.workers {
+                for request in worker.outstanding where request.kind == .process { sum += UInt64(request.ranges.count) }
+            }
+            for inputs in stage.appending.values { sum += inputs }
+            for commit in stage.unsynced { sum += commit.isWhole ? commit.inputs : UInt64(commit.covered.count) }
+        }
+        return sum
+    }
+
+    private func status(of stage: StageState) -> StageStatus {
+        let ready = stage.workers.count { $0.phase == .ready && !$0.isStandby }
+        let state: String
+        if stage.hasGivenUp {
+            state = "gave up"
+        } else if stage.isHeld {
+            state = "held"
+        } else if lastInput(of: stage).map({ stage.nextInput > $0 }) ?? false, stage.works.isEmpty {
+            state = "done"
+        } else if ready == 0 {
+            state = stage.restartAt == nil ? "starting" : "restarting"
+        } else {
+            state = stage.works.isEmpty && stage.policy.kind != .source ? "waiting" : "running"
+        }
+        return StageStatus(
+            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.batchesDone,
+            counts: stage.counts, retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts,
+            unexplainedDeaths: stage.unexplained, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
+            committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
+            metrics: stage.metrics, message: stage.giveUpMessage)
+    }
+}

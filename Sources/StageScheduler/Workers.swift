@@ -1,0 +1,177 @@
+import StageModel
+
+// The life of workers: wanted state on one side, actual state on the other, and no waiting in between.
+
+extension Scheduler {
+    /// Starts, opens and replaces workers until there are as many as wanted.
+    func maintainWorkers(of stage: StageState, at now: Moment) {
+        guard !stage.hasGivenUp, !stage.isHeld, !stage.done else { return }
+        if let restartAt = stage.restartAt, restartAt > now { return }
+        stage.restartAt = nil
+        recycle(stage)
+        promoteStandby(of: stage)
+        var serving = stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
+        while serving < stage.wantedWorkers {
+            guard !stage.isPositional || !stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying })
+            else { break }
+            start(stage, asStandby: false, at: now)
+            serving += 1
+        }
+        guard stage.facts != nil else { return }
+        var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
+        while waiting < stage.policy.standby {
+            start(stage, asStandby: true, at: now)
+            waiting += 1
+        }
+        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    private func start(_ stage: StageState, asStandby: Bool, at now: Moment) {
+        let id = WorkerID(nextWorker)
+        nextWorker += 1
+        let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
+        let index = (0...used.count).first { !used.contains($0) } ?? used.count
+        let worker = WorkerState(id: id, stage: stage.index, index: index, since: now)
+        worker.isStandby = asStandby
+        stage.workers.append(worker)
+        actions.append(.start(id, stage: stage.index, index: index))
+        note(.workerStarted(stage: stage.index, id))
+        if stage.hadWorkerBefore, !asStandby {
+            stage.restarts += stage.crashes > 0 ? 1 : 0
+            note(.workerRestarted(stage: stage.index, id))
+        }
+    }
+
+    private func promoteStandby(of stage: StageState) {
+        var missing = stage.wantedWorkers - stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
+        guard missing > 0 else { return }
+        if stage.isPositional, stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying }) { return }
+        for worker in stage.workers where missing > 0 && worker.isStandby && worker.isAlive && worker.phase != .leaving {
+            worker.isStandby = false
+            missing -= 1
+            stage.restarts += 1
+            note(.workerRestarted(stage: stage.index, worker.id))
+        }
+    }
+
+    func workerLoaded(_ id: WorkerID, _ facts: PluginFacts, at now: Moment) {
+        guard let worker = worker(id), worker.phase == .loading else { return }
+        let stage = stages[worker.stage]
+        guard facts.kind == stage.policy.kind else {
+            let message =
+                "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
+            kill(worker, for: nil)
+            fail(.refused(stage: stage.index, message: message))
+            return
+        }
+        stage.facts = facts
+        worker.phase = .loaded
+        openIfDue(worker, of: stage)
+    }
+
+    /// Opens a loaded worker, unless it must wait for the checkpoint that the one before it leaves behind.
+    private func openIfDue(_ worker: WorkerState, of stage: StageState) {
+        guard worker.phase == .loaded else { return }
+        if worker.isStandby, stage.isPositional { return }
+        let checkpoint: OpenCheckpoint
+        switch stage.policy.kind {
+        case .source:
+            guard stages[min(1, stages.count - 1)].facts != nil, stages.allSatisfy({ $0.facts != nil }) else { return }
+            guard let (batch, _) = nextRead(stage) else {
+                // Nothing to read any more: the worker is not needed.
+                leave(worker)
+                stage.done = true
+                return
+            }
+            worker.position = batch - 1
+            if batch == 1 {
+                checkpoint = .none
+            } else if batch - 1 == stage.checkpointBatch, let payload = stage.checkpoint {
+                checkpoint = .payload(payload)
+            } else {
+                checkpoint = .stored(batch: batch - 1)
+            }
+        case .transform, .sink:
+            worker.position = stage.checkpointBatch
+            checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
+        }
+        worker.phase = .opening
+        actions.append(.open(worker.id, stage: stage.index, checkpoint))
+    }
+
+    func workerReady(_ id: WorkerID, at now: Moment) {
+        guard let worker = worker(id), worker.phase == .opening else { return }
+        worker.phase = .ready
+        worker.since = now
+        stages[worker.stage].hadWorkerBefore = true
+        note(.workerReady(stage: worker.stage, id))
+    }
+
+    func workerRefused(_ id: WorkerID, fatal: Bool, message: String, at now: Moment) {
+        guard let worker = worker(id), worker.phase != .dying else { return }
+        let stage = stages[worker.stage]
+        note(.workerRefused(stage: stage.index, id, message: message))
+        kill(worker, for: nil)
+        if fatal {
+            fail(.refused(stage: stage.index, message: message))
+        } else {
+            countDeath(of: stage, at: now, because: "its plugin could not be opened: \(message)")
+        }
+    }
+
+    /// Asks a worker to leave when it has answered what is out.
+    func leave(_ worker: WorkerState) {
+        guard worker.isAlive, worker.phase != .leaving else { return }
+        if worker.phase == .loading || worker.phase == .loaded || worker.phase == .opening {
+            kill(worker, for: nil)
+            return
+        }
+        worker.phase = .leaving
+        actions.append(.close(worker.id))
+    }
+
+    func kill(_ worker: WorkerState, for cause: DeathCause?) {
+        guard worker.isAlive else { return }
+        worker.phase = .dying
+        worker.killedFor = cause
+        actions.append(.kill(worker.id, cause))
+    }
+
+    /// Replaces workers that have served long enough or grown too large, between two batches.
+    private func recycle(_ stage: StageState) {
+        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty {
+            let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
+            let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
+            if old || large { leave(worker) }
+        }
+    }
+
+    func memoryMeasured(_ id: WorkerID, bytes: UInt64) {
+        guard let worker = worker(id) else { return }
+        worker.residentBytes = bytes
+        if let limit = stages[worker.stage].policy.memoryBytes, bytes > limit { kill(worker, for: .memory) }
+    }
+
+    func heartbeatCame(_ id: WorkerID, _ dispatch: DispatchID, at now: Moment) {
+        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        else { return }
+        worker.outstanding[position].aliveAt = now
+    }
+
+    /// Kills workers whose request takes longer than it may.
+    func checkDeadlines(at now: Moment) {
+        for stage in stages {
+            guard stage.policy.timeoutNanoseconds != nil else { continue }
+            for worker in stage.workers where worker.isAlive {
+                if let deadline = deadline(of: worker), deadline <= now { kill(worker, for: .timeout) }
+            }
+        }
+    }
+
+    /// When the worker's oldest request is overdue.
+    func deadline(of worker: WorkerState) -> Moment? {
+        guard let timeout = stages[worker.stage].policy.timeoutNanoseconds, worker.isAlive else { return nil }
+        if worker.phase == .opening || worker.phase == .loading { return nil }
+        return worker.outstanding.lazy.filter { $0.startedAt != nil }.map { $0.aliveAt.advanced(by: timeout) }.min()
+    }
+}
