@@ -1,0 +1,112 @@
+import CLinux
+import Glibc
+
+/// How a process ended.
+package enum ExitStatus: Sendable, Equatable {
+    case exited(Int32)
+    case signaled(Int32, dumpedCore: Bool)
+}
+
+/// A child in a process group of its own, watched through a pidfd: a pid can be reused, a pidfd cannot.
+package struct ChildProcess: ~Copyable {
+    package let pid: Int32
+    /// Readable once the process has ended.
+    package let pidfd: Descriptor
+
+    /// posix_spawn of `path`; see `clinux_spawn` for what the child starts with.
+    ///
+    /// - Parameter descriptors: Placed at 0, 1, … in the child. Everything else is closed there.
+    package static func spawn(
+        _ path: String, arguments: [String], environment: [String], descriptors: [Int32], directory: String?
+    ) throws(SystemError) -> ChildProcess {
+        var pid: Int32 = 0
+        let result = unsafe withCStrings([path] + arguments) { argv in
+            unsafe withCStrings(environment) { envp in
+                unsafe descriptors.withUnsafeBufferPointer { numbers in
+                    unsafe clinux_spawn(
+                        &pid, path, argv, envp, numbers.baseAddress, Int32(numbers.count), directory)
+                }
+            }
+        }
+        try check("posix_spawn", path, result)
+        let number = clinux_pidfd_open(pid)
+        guard number >= 0 else {
+            _ = Glibc.kill(pid, SIGKILL)
+            var status: Int32 = 0
+            _ = unsafe waitpid(pid, &status, 0)
+            throw SystemError("pidfd_open", path, code: -number)
+        }
+        return ChildProcess(pid: pid, pidfd: Descriptor(owning: number))
+    }
+
+    /// Sends a signal to the process itself.
+    package func signal(_ number: Int32) {
+        _ = clinux_pidfd_send_signal(pidfd.number, number)
+    }
+
+    /// SIGKILL to the whole process group. Only before `reap`: afterwards the number may be another's.
+    package func killGroup() {
+        _ = Glibc.killpg(pid, SIGKILL)
+        signal(SIGKILL)
+    }
+
+    /// waitpid(WNOHANG): how it ended; nil while it lives.
+    package func reap() -> ExitStatus? {
+        var status: Int32 = 0
+        guard unsafe clinux_reap(pid, &status) == 1 else { return nil }
+        if clinux_status_exited(status) != 0 { return .exited(clinux_status_exit_code(status)) }
+        return .signaled(clinux_status_signal(status), dumpedCore: clinux_status_dumped_core(status) != 0)
+    }
+
+    /// Resident memory in bytes (second field of /proc/PID/statm); nil when it has ended.
+    package var residentBytes: UInt64? {
+        guard let text = try? readSmallFile("/proc/\(pid)/statm") else { return nil }
+        let fields = text.split(separator: UInt8(ascii: " "))
+        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else { return nil }
+        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}
+
+/// Calls `body` with a NULL-terminated array of C strings.
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) }
+    unsafe pointers.append(nil)
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    return unsafe pointers.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
+}
+
+/// Kills and reaps processes that dead workers have left behind: as their subreaper they are our children now.
+///
+/// - Parameter known: Children that are to live.
+package func killStrays(except known: Set<Int32>) {
+    for pid in childProcesses() where !known.contains(pid) {
+        _ = Glibc.kill(pid, SIGKILL)
+        var status: Int32 = 0
+        _ = unsafe waitpid(pid, &status, WNOHANG)
+    }
+}
+
+/// The children of all threads of this process (/proc/self/task/TID/children).
+package func childProcesses() -> [Int32] {
+    guard let threads = try? namesIn("/proc/self/task") else { return [] }
+    return threads.flatMap { thread -> [Int32] in
+        guard let text = try? readSmallFile("/proc/self/task/\(thread)/children") else { return [] }
+        return text.split(separator: UInt8(ascii: " ")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+}
+
+/// prctl(PR_SET_CHILD_SUBREAPER): what a dead worker leaves behind becomes ours.
+package func becomeSubreaper() {
+    _ = clinux_become_subreaper()
+}
+
+/// The program that is running (/proc/self/exe).
+package func ownProgramPath() -> String {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+        let count = unsafe readlink("/proc/self/exe", buffer.baseAddress!, 4096)
+        guard count > 0 else { return "" }
+        return unsafe String(decoding: UnsafeRawBufferPointer(buffer)[0..<count], as: UTF8.self)
+    }
+}

@@ -1,0 +1,50 @@
+import CLinux
+import Glibc
+
+/// A file mapped into memory and shared with other processes.
+///
+/// Invariants: `base` is valid for `size` bytes until `deinit`; what is read there may change at any time, because another
+/// process writes to it; so each value is read once, and checked after it was read.
+@safe package final class MappedFile {
+    package let descriptor: Int32
+    package let size: Int
+    private let base: UnsafeMutableRawPointer
+
+    /// Makes the file (or takes the one that is there) with zeros up to `size`, and maps it.
+    package init(creating path: String, size: Int) throws(SystemError) {
+        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
+        guard ftruncate(file.number, off_t(size)) == 0 else { throw SystemError("ftruncate", path, code: errno) }
+        guard let map = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0),
+            unsafe map != MAP_FAILED
+        else { throw SystemError("mmap", path, code: errno) }
+        unsafe base = map
+        self.size = size
+        descriptor = file.release()
+    }
+
+    deinit {
+        unsafe munmap(base, size)
+        _ = close(descriptor)
+    }
+
+    package func load32(_ offset: Int) -> UInt32 {
+        precondition(offset >= 0 && offset + 4 <= size)
+        return unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+    }
+
+    package func load64(_ offset: Int) -> UInt64 {
+        precondition(offset >= 0 && offset + 8 <= size)
+        return unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    }
+
+    package func store32(_ value: UInt32, at offset: Int) {
+        precondition(offset >= 0 && offset + 4 <= size)
+        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
+    }
+
+    /// A copy of some bytes.
+    package func bytes(_ offset: Int, _ count: Int) -> [UInt8] {
+        precondition(offset >= 0 && count >= 0 && offset + count <= size)
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: base + offset, count: count))
+    }
+}

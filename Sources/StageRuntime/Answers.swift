@@ -1,0 +1,194 @@
+import StageModel
+package import StageScheduler
+import StageWire
+
+/// What a worker was asked and has not answered in full.
+struct Question {
+    enum Kind { case read, process, sync, finish }
+
+    var kind: Kind
+    /// Records without an outcome; empty unless `process`.
+    var remaining: IndexRanges
+    /// Records that the answer may hold.
+    var maximumRecords: UInt64
+}
+
+/// What a worker has said of its plugin.
+package struct PluginIdentity: Sendable, Equatable {
+    package var identifier = ""
+    package var version = ""
+    package var facts: PluginFacts?
+}
+
+/// Turns frames of one worker into events, checking each against what was asked: what breaks the rules becomes an error,
+/// never an event.
+struct AnswerReader {
+    var questions: [DispatchID: Question] = [:]
+    var identity = PluginIdentity()
+    /// Bytes for the next attempt at a record, from heartbeats.
+    var resumes: [DispatchID: [UInt32: [UInt8]]] = [:]
+
+    /// - Returns: nil for frames that need no event.
+    mutating func event(from frame: consuming ReceivedFrame, of worker: WorkerID) throws(WireError) -> Event? {
+        let header = frame.header
+        unsafe try header.checkExtra(frame.extra)
+        switch header.type {
+        case .hello: return .loaded(worker, unsafe try hello(frame.extra))
+        case .ready: return .ready(worker)
+        case .refused:
+            return .refused(worker, fatal: header.status != CallStatus.retry.rawValue, message: unsafe try message(frame.extra))
+        case .heartbeat:
+            guard questions[header.dispatch] != nil else { return nil }
+            var reader = unsafe ItemReader(frame.extra)
+            while let item = try reader.next() {
+                guard item.type == .resume else { continue }
+                let resume = try item.resume()
+                resumes[header.dispatch, default: [:]][resume.input] = resume.bytes
+            }
+            return .heartbeat(worker, header.dispatch)
+        case .partial, .result:
+            return try answer(frame, worker)
+        case .open, .read, .process, .sync, .finish, .close: return nil
+        }
+    }
+
+    private mutating func hello(_ extra: UnsafeRawBufferPointer) throws(WireError) -> PluginFacts {
+        var reader = unsafe ItemReader(extra)
+        var table: PluginTableItem?
+        while let item = try reader.next() {
+            switch item.type {
+            case .pluginIdentifier: identity.identifier = item.text
+            case .pluginVersion: identity.version = item.text
+            case .pluginTable: table = try item.pluginTable()
+            default: break
+            }
+        }
+        guard let table else {
+            throw WireError(.item, "hello frame", found: "no plugin table", expected: "one")
+        }
+        let facts = PluginFacts(
+            kind: table.kind, flags: table.flags, functions: table.functions,
+            maximumWorkers: Int(min(table.maximumWorkers, 1_024)))
+        identity.facts = facts
+        return facts
+    }
+
+    private func message(_ extra: UnsafeRawBufferPointer) throws(WireError) -> String {
+        var reader = unsafe ItemReader(extra)
+        var text = ""
+        while let item = try reader.next() {
+            if item.type == .message { text = item.text }
+        }
+        return text
+    }
+
+    private mutating func answer(_ frame: consuming ReceivedFrame, _ worker: WorkerID) throws(WireError) -> Event {
+        let header = frame.header
+        guard var question = questions[header.dispatch] else {
+            throw WireError(.range, "\(header.type) frame", found: "dispatch \(header.dispatch)", expected: "one that was asked")
+        }
+        let isPartial = header.type == .partial
+        guard !isPartial || question.kind == .process else {
+            throw WireError(.type, "partial frame", found: "an answer to a \(question.kind)", expected: "to a process")
+        }
+        guard let status = CallStatus(rawValue: isPartial ? 0 : header.status) else {
+            throw WireError(.status, "result frame", found: "status \(header.status)", expected: "0 to 5")
+        }
+        var items = unsafe try AnswerItems(frame.extra)
+        let asked = question.kind == .process ? question.remaining : nil
+        if isPartial {
+            guard let covered = items.ranges, !covered.isEmpty, question.remaining.isSuperset(of: covered) else {
+                throw WireError(.range, "partial frame", found: "\(items.ranges?.ranges ?? [])", expected: "records that were asked for")
+            }
+            items.outcome.covered = covered
+        } else if let asked {
+            items.outcome.covered = asked
+        }
+        let allowed = isPartial ? items.outcome.covered : asked
+        let summary = unsafe try BlocksSummary(
+            validating: frame.blocks, allowed: allowed, maximumRecords: question.maximumRecords)
+        items.outcome.passed = summary.inputs
+        guard items.outcome.unreadable.isEmpty || question.kind == .read else {
+            throw WireError(.item, "\(header.type) frame", found: "a source failure", expected: "none outside a read")
+        }
+        if !items.outcome.failures.isEmpty || status == .retry || status == .reject || status == .fatal, let allowed {
+            let emitted = unsafe try inputs(of: frame.blocks)
+            var failed = IndexRanges()
+            for failure in items.outcome.failures {
+                guard allowed.contains(failure.input), !emitted.contains(failure.input), !failed.contains(failure.input) else {
+                    throw WireError(
+                        .duplicate, "failure item", found: "input \(failure.input)",
+                        expected: "a record that was asked for and has no other outcome")
+                }
+                failed.insert(failure.input)
+            }
+            // The plugin broke off: only what it spoke of has an outcome.
+            if status == .retry || status == .reject || status == .fatal {
+                failed.formUnion(emitted)
+                items.outcome.covered = failed
+            }
+        }
+        if summary.records > 0 { items.outcome.output = frame.intoPayload(records: summary.records) }
+        question.remaining.subtract(items.outcome.covered)
+        if isPartial {
+            questions[header.dispatch] = question
+            return .partial(worker, header.dispatch, items.outcome)
+        }
+        questions[header.dispatch] = nil
+        resumes[header.dispatch] = nil
+        return .result(
+            worker, header.dispatch, status, items.outcome, message: items.message,
+            retryMilliseconds: status == .retry ? header.count : 0, busyNanoseconds: header.argument)
+    }
+
+    private func inputs(of blocks: UnsafeRawBufferPointer) throws(WireError) -> IndexRanges {
+        var result = IndexRanges()
+        var start = 0
+        var number = 0
+        while start < blocks.count {
+            let block = unsafe try Block(decodingHeaderOf: blocks, at: start, name: number)
+            for index in 0..<Int(block.count) {
+                let entry = unsafe TableEntry(
+                    loading: blocks, at: start + block.tableOffset + index * WireLimits.tableEntryBytes)
+                result.insert(entry.input)
+            }
+            start += block.length
+            number += 1
+        }
+        return result
+    }
+}
+
+/// The items of a partial or a result.
+private struct AnswerItems {
+    var outcome = Outcome()
+    var ranges: IndexRanges?
+    var message = ""
+
+    init(_ extra: UnsafeRawBufferPointer) throws(WireError) {
+        var reader = unsafe ItemReader(extra)
+        while let item = try reader.next() {
+            switch item.type {
+            case .checkpoint: outcome.checkpoint = CheckpointPayload(item.array)
+            case .failure:
+                let failure = try item.failure()
+                outcome.failures.append(
+                    RecordFailure(
+                        input: failure.input, kind: failure.kind,
+                        retryAfterMilliseconds: failure.retryAfterMilliseconds, message: failure.message))
+            case .sourceFailure:
+                let failure = try item.sourceFailure()
+                outcome.unreadable.append(
+                    UnreadableRecord(
+                        identifier: failure.identifier, key: failure.key, value: failure.value, message: failure.message))
+            case .ranges: ranges = try item.ranges()
+            case .metric:
+                let metric = try item.metric()
+                outcome.metrics[metric.name, default: 0] += metric.amount
+            case .message: message = item.text
+            default:
+                throw WireError(.item, "answer", found: "a \(item.type) item", expected: "an item of an answer")
+            }
+        }
+    }
+}
