@@ -9,7 +9,7 @@ struct NewSegment {
     var predecessor: UInt64
     var mark: Mark
 
-    private var markHeader: EntryHeader {
+    var markHeader: EntryHeader {
         let extra = mark.encoded
         var header = EntryHeader(entry: LogEntry(.mark, batch: mark.watermark))
         header.extraLength = UInt32(extra.count)

@@ -1,4 +1,6 @@
 extension StageLog {
+    package static let maximumBatch: UInt64 = 1 << 63 - 1
+
     /// Appends the outcome of a batch (`.whole`) or of some of its records (`.partial`).
     ///
     /// The records go out as they are, in one write with header and extra; nothing is copied. When it throws `full` or `io`,
@@ -11,7 +13,9 @@ extension StageLog {
         guard entry.type == .whole || entry.type == .partial else {
             throw .misuse(folder, expected: "a whole or partial entry", found: "type \(entry.type.rawValue)")
         }
-        guard entry.batch > 0 else { throw .misuse(folder, expected: "a batch from 1 up", found: "batch 0") }
+        guard (1...Self.maximumBatch).contains(entry.batch) else {
+            throw .misuse(folder, expected: "a batch from 1 to \(Self.maximumBatch)", found: "batch \(entry.batch)")
+        }
         guard entry.batch > mark.watermark else {
             throw LogError(
                 .retired, file: folder, expected: "a batch above \(mark.watermark), which is retired",
