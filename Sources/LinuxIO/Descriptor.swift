@@ -45,6 +45,11 @@ package struct PipeEnds: ~Copyable {
     package var read: Descriptor
     package var write: Descriptor
 
+    /// Keeps the reading end and closes the other.
+    package consuming func takeRead() -> Descriptor { read }
+    /// Keeps the writing end and closes the other.
+    package consuming func takeWrite() -> Descriptor { write }
+
     /// pipe2(O_CLOEXEC), enlarged to `size` bytes as far as the system lets us: a user who is not root has 64 MiB of
     /// pipe pages in all, and a smaller pipe works as well, only slower.
     package static func make(size: Int32 = 0) throws(SystemError) -> PipeEnds {

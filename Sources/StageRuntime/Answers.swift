@@ -7,6 +7,7 @@ struct Question {
     enum Kind { case read, process, sync, finish }
 
     var kind: Kind
+    var batch: UInt64 = 0
     /// Records without an outcome; empty unless `process`.
     var remaining: IndexRanges
     /// Records that the answer may hold.

@@ -1,0 +1,358 @@
+import Glibc
+package import LinuxIO
+import StageLog
+import StageModel
+package import StageScheduler
+import StageWire
+
+/// The event loop: one thread that waits for pipes, processes, signals, time and the storage thread, tells the scheduler
+/// what happened and does what it says. Handlers are short; none waits.
+package final class Host {
+    /// Tokens of the poller that belong to no worker; workers count from 1, with two bits for the channel.
+    private enum Token {
+        static let timer: UInt64 = 0
+        static let signals: UInt64 = 1
+        static let storage: UInt64 = 2
+        static let tick: UInt64 = 3
+    }
+
+    private static let tickNanoseconds: UInt64 = 100_000_000
+    /// Frames taken from one worker before the others have their turn.
+    private static let framesInARow = 16
+
+    private let setup: HostSetup
+    private let scheduler: Scheduler
+    private let storage: Storage
+    private let poller: Poller
+    private let timer: MonotonicTimer
+    private let tick: MonotonicTimer
+    private let signals: SignalReader
+    private weak var observer: (any HostObserver)?
+    private var workers: [UInt64: WorkerProcess] = [:]
+    private var textFiles: [StageTextFile]
+    private let environment: [String]
+    private var pending: [Event] = []
+    private var armed: UInt64?
+    private var ending: RunEnd?
+    private var interrupts = 0
+    private var startedAt: UInt64
+    private var timeLimitAt: UInt64?
+    /// Of a batch that is tried again: what earlier attempts at its records left behind.
+    private var resumes: [ResumeKey: [UInt32: [UInt8]]] = [:]
+    private var storageError: LogError?
+
+    private struct ResumeKey: Hashable {
+        var stage: Int
+        var batch: UInt64
+    }
+
+    package private(set) var identities: [PluginIdentity]
+
+    package init(
+        setup: HostSetup, logs: JobLogs, letters: LetterLog, recovery: JobRecovery, observer: (any HostObserver)?,
+        timeLimitNanoseconds: UInt64? = nil
+    ) throws(SystemError) {
+        self.setup = setup
+        self.observer = observer
+        scheduler = Scheduler(policy: setup.policy, recovery: recovery)
+        storage = try Storage(logs: logs, letters: letters, sync: setup.policy.sync, keep: setup.keepsLogs)
+        poller = try Poller()
+        timer = try MonotonicTimer()
+        tick = try MonotonicTimer()
+        signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
+        signal(SIGPIPE, SIG_IGN)
+        identities = setup.stages.map { _ in PluginIdentity() }
+        textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
+        var inherited = environmentStrings().filter {
+            !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=")
+        }
+        // The worker reports its own crashes, far faster than the runtime's backtracer does.
+        inherited += ["SWIFT_BACKTRACE=enable=no", "STAGEHOST_HOST_PID=\(getpid())"]
+        environment = inherited
+        startedAt = monotonicNanoseconds()
+        if let timeLimitNanoseconds { timeLimitAt = startedAt + timeLimitNanoseconds }
+    }
+
+    /// Runs the job to its end. Blocks.
+    package func run() throws(SystemError) -> RunEnd {
+        becomeSubreaper()
+        storage.start()
+        defer { storage.stop() }
+        try poller.add(timer.descriptor.number, .readable, token: Token.timer)
+        try poller.add(signals.descriptor.number, .readable, token: Token.signals)
+        try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
+        try poller.add(tick.descriptor.number, .readable, token: Token.tick)
+        tick.set(startedAt + Self.tickNanoseconds)
+        pending.append(.start)
+        var ready: [(token: UInt64, Readiness)] = []
+        while true {
+            handlePending()
+            if let ending {
+                observer?.ticked(scheduler.status, isLast: true)
+                killStrays(except: [])
+                if let storageError { return .broken("\(storageError)") }
+                return ending
+            }
+            armTimer()
+            ready.removeAll(keepingCapacity: true)
+            try poller.wait(into: &ready, timeoutMilliseconds: -1)
+            for (token, readiness) in ready { dispatch(token, readiness) }
+        }
+    }
+
+    private var now: Moment { Moment(nanoseconds: monotonicNanoseconds()) }
+
+    // MARK: - Events in, actions out
+
+    private func handlePending() {
+        while !pending.isEmpty, ending == nil {
+            let events = pending
+            pending.removeAll(keepingCapacity: true)
+            for event in events {
+                for action in scheduler.handle(event, at: now) { perform(action) }
+            }
+        }
+    }
+
+    private func armTimer() {
+        let due = scheduler.nextDeadline(after: now)?.nanoseconds
+        guard due != armed else { return }
+        armed = due
+        timer.set(due)
+    }
+
+    private func perform(_ action: Action) {
+        switch action {
+        case .start(let id, let stage, let index): start(id, stage, index)
+        case .open(let id, let stage, let checkpoint): open(id, stage, checkpoint)
+        case .send(let id, let dispatch, let request): send(id, dispatch, request)
+        case .close(let id):
+            guard let worker = workers[id.number] else { return }
+            worker.close()
+            flush(worker)
+        case .kill(let id, let cause):
+            guard let worker = workers[id.number] else { return }
+            worker.page.cancel()
+            _ = cause
+            worker.child.killGroup()
+        case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
+        case .append(let commit): storage.submit(.append(commit))
+        case .flush: storage.submit(.flush)
+        case .note(let note): observer?.noted(note)
+        case .finished(let end): ending = end
+        }
+    }
+
+    private func start(_ id: WorkerID, _ stage: Int, _ index: Int) {
+        let setup = setup.stages[stage]
+        do throws(SystemError) {
+            let worker = try WorkerProcess(
+                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: setup.plugin,
+                pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
+                environment: environment)
+            workers[id.number] = worker
+            try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
+            try poller.add(worker.answers.number, .readable, token: worker.token(.answers))
+            try poller.add(worker.text.number, .readable, token: worker.token(.text))
+        } catch {
+            if let worker = workers.removeValue(forKey: id.number) { worker.child.killGroup() }
+            pending.append(.exited(id, Death(cause: .lost("the worker could not be started: \(error)"))))
+        }
+    }
+
+    private func pagePath(_ id: WorkerID, _ stage: Int) -> String {
+        "\(setup.jobFolder)/\(JobLayout.pages)/\(setup.stages[stage].policy.name).\(id.number).page"
+    }
+
+    private func open(_ id: WorkerID, _ stage: Int, _ checkpoint: OpenCheckpoint) {
+        switch checkpoint {
+        case .none: open(id, stage, from: nil)
+        case .payload(let payload): open(id, stage, from: payload as? CheckpointPayload)
+        case .stored(let batch): storage.submit(.fetchCheckpoint(id, stage: stage, batch: batch))
+        }
+    }
+
+    private func open(_ id: WorkerID, _ stage: Int, from checkpoint: CheckpointPayload?) {
+        guard let worker = workers[id.number] else { return }
+        let setup = setup.stages[stage]
+        var parameters = OpenParameters()
+        parameters.workerIndex = UInt32(worker.index)
+        parameters.workerCount = UInt32(setup.policy.workers)
+        parameters.threads = UInt32(setup.policy.threads)
+        worker.open(
+            stageName: setup.policy.name, configuration: setup.configuration, checkpoint: checkpoint,
+            parameters: parameters)
+        flush(worker)
+    }
+
+    private func send(_ id: WorkerID, _ dispatch: DispatchID, _ request: Request) {
+        guard let worker = workers[id.number] else { return }
+        if case .process(let batch, _, _, _, _, _, _) = request {
+            worker.inheritedResumes = resumes[ResumeKey(stage: worker.stage, batch: batch)] ?? [:]
+        }
+        worker.ask(dispatch, request)
+        flush(worker)
+    }
+
+    /// Writes what the pipe takes; watches it only while it is full.
+    private func flush(_ worker: WorkerProcess) {
+        let transfer = worker.sender.flush(to: worker.requests)
+        let isBlocked = transfer == .wouldBlock
+        guard isBlocked != worker.isWaitingToWrite else { return }
+        worker.isWaitingToWrite = isBlocked
+        if isBlocked {
+            try? poller.add(worker.requests.number, .writable, token: worker.token(.requests))
+        } else {
+            poller.remove(worker.requests.number)
+        }
+    }
+
+    // MARK: - What is ready
+
+    private func dispatch(_ token: UInt64, _ readiness: Readiness) {
+        switch token {
+        case Token.timer:
+            timer.clear()
+            armed = nil
+            pending.append(.timer)
+        case Token.signals: takeSignals()
+        case Token.storage: takeReplies()
+        case Token.tick: ticked()
+        default:
+            guard let worker = workers[token >> 2], let channel = WorkerProcess.Channel(rawValue: token & 3) else { return }
+            switch channel {
+            case .process: ended(worker)
+            case .requests: flush(worker)
+            case .answers: readAnswers(of: worker, atMost: Self.framesInARow)
+            case .text: if !worker.readText(into: textFiles[worker.stage]), worker.textIsClosed { poller.remove(worker.text.number) }
+            }
+        }
+        // An event's actions come before the next thing that is ready: it may speak of what they change.
+        handlePending()
+    }
+
+    private func readAnswers(of worker: WorkerProcess, atMost limit: Int) {
+        var left = limit
+        while left > 0, !worker.answersAreClosed {
+            left -= 1
+            switch worker.receiver.next(from: worker.answers) {
+            case .frame(let frame):
+                let wasLoaded = worker.reader.identity.facts != nil
+                do throws(WireError) {
+                    if let event = try worker.reader.event(from: frame, of: worker.id) {
+                        keepResumes(of: worker, event)
+                        pending.append(event)
+                    }
+                } catch {
+                    misbehaved(worker, .garbage("\(error)"))
+                    return
+                }
+                if !wasLoaded, let facts = worker.reader.identity.facts {
+                    identities[worker.stage] = worker.reader.identity
+                    storage.submit(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
+                }
+            case .drained: return
+            case .closed:
+                closeAnswers(of: worker)
+                worker.closedAt = monotonicNanoseconds()
+            case .invalid(let error): misbehaved(worker, .garbage("\(error)"))
+            case .failed(let error): misbehaved(worker, .lost("its pipe failed: \(error)"))
+            }
+        }
+    }
+
+    private func misbehaved(_ worker: WorkerProcess, _ cause: DeathCause) {
+        closeAnswers(of: worker)
+        pending.append(.misbehaved(worker.id, cause))
+    }
+
+    private func closeAnswers(of worker: WorkerProcess) {
+        guard !worker.answersAreClosed else { return }
+        worker.answersAreClosed = true
+        poller.remove(worker.answers.number)
+    }
+
+    /// Keeps the resume bytes of records that are not done: a later attempt gets them, in whatever worker.
+    private func keepResumes(of worker: WorkerProcess, _ event: Event) {
+        guard case .heartbeat(_, let dispatch) = event, let latest = worker.reader.resumes[dispatch],
+            let batch = worker.reader.questions[dispatch]?.batch
+        else { return }
+        resumes[ResumeKey(stage: worker.stage, batch: batch), default: [:]].merge(latest) { $1 }
+    }
+
+    /// A process has ended: what it had sent is handed in first, then its group is killed, then it is buried.
+    private func ended(_ worker: WorkerProcess) {
+        readAnswers(of: worker, atMost: .max)
+        while worker.readText(into: textFiles[worker.stage]) {}
+        worker.child.killGroup()
+        guard let status = worker.child.reap() else { return }
+        let death = worker.death(status)
+        poller.remove(worker.child.pidfd.number)
+        closeAnswers(of: worker)
+        if !worker.textIsClosed { poller.remove(worker.text.number) }
+        if worker.isWaitingToWrite { poller.remove(worker.requests.number) }
+        workers[worker.id.number] = nil
+        _ = unsafe unlink(pagePath(worker.id, worker.stage))
+        killStrays(except: Set(workers.values.map { $0.child.pid }))
+        pending.append(.exited(worker.id, death))
+    }
+
+    private func takeSignals() {
+        while let number = signals.next() {
+            interrupts += 1
+            let name = signalName(number)
+            pending.append(interrupts == 1 ? .drain(reason: "stopped by \(name)") : .abandon)
+        }
+    }
+
+    private func takeReplies() {
+        for reply in storage.takeReplies() {
+            switch reply {
+            case .appended(let stage, let batch):
+                resumes[ResumeKey(stage: stage, batch: batch)] = nil
+                pending.append(.appended(stage: stage, batch: batch))
+            case .fetched(let stage, let batch, let payloads):
+                pending.append(.fetched(stage: stage, batch: batch, payloads))
+            case .checkpoint(let worker, let stage, let checkpoint): open(worker, stage, from: checkpoint)
+            case .flushed: pending.append(.flushed)
+            case .stalled(let message): pending.append(.storageStalled(message))
+            case .recovered: pending.append(.storageRecovered)
+            case .failed(let error):
+                // What cannot be written down must not go on: everything committed stays as it is.
+                storageError = storageError ?? error
+                ending = .broken("\(error)")
+                for worker in workers.values { worker.child.killGroup() }
+            }
+        }
+    }
+
+    private func ticked() {
+        tick.clear()
+        let time = monotonicNanoseconds()
+        tick.set(time + Self.tickNanoseconds)
+        for worker in workers.values {
+            if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
+            // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.
+            if let closedAt = worker.closedAt, time - closedAt > 2 * Self.tickNanoseconds, !worker.isClosing {
+                worker.closedAt = nil
+                pending.append(.misbehaved(worker.id, .lost("it closed its data channel")))
+            }
+        }
+        if let timeLimitAt, time >= timeLimitAt {
+            self.timeLimitAt = nil
+            pending.append(.drain(reason: "time limit reached"))
+        }
+        observer?.ticked(scheduler.status, isLast: false)
+    }
+}
+
+/// The environment of this process, as it is handed on.
+private func environmentStrings() -> [String] {
+    var strings: [String] = []
+    var entry = unsafe environ
+    while let text = unsafe entry.pointee {
+        strings.append(unsafe String(cString: text))
+        unsafe entry += 1
+    }
+    return strings
+}

@@ -1,0 +1,243 @@
+import Glibc
+package import StageLog
+import StageModel
+package import StageScheduler
+import StageWire
+
+/// The logs of all stages of a job, and what they say together. Used by one thread at a time.
+package final class JobLogs {
+    package let logs: [StageLog]
+    package let policies: [StagePolicy]
+    /// What opening put in order, for people.
+    package let reports: [String]
+    /// Whether a stage's plugin keeps a state; nil until its plugin is loaded.
+    var isStateful: [Bool?]
+
+    /// Opens (and, unless `readOnly`, begins) the log of each stage in `folder`.
+    package init(folder: String, policies: [StagePolicy], readOnly: Bool = false) throws(LogError) {
+        self.policies = policies
+        var logs: [StageLog] = []
+        var reports: [String] = []
+        for (index, policy) in policies.enumerated() {
+            let opened = try StageLog.open(
+                disk: FileDisk(), folder: folder + "/" + JobLayout.logFolder(index, policy.name),
+                options: LogOptions(readOnly: readOnly))
+            logs.append(opened.log)
+            reports += opened.recovery.reports.map { "stage \"\(policy.name)\": \($0)" }
+        }
+        self.logs = logs
+        self.reports = reports
+        isStateful = policies.map { $0.kind == .transform ? nil : false }
+    }
+
+    /// The source's last batch, if it is known to have ended.
+    private var lastBatch: UInt64? {
+        let source = logs[0]
+        if let last = source.entries(of: source.committedThrough).last {
+            return last.entry.flags.contains(.isFinish) ? source.committedThrough : nil
+        }
+        guard let carried = source.lastCheckpoint(notAbove: .max), carried.entry.batch == source.committedThrough
+        else { return nil }
+        return carried.entry.flags.contains(.isFinish) ? carried.entry.batch : nil
+    }
+
+    /// What the scheduler starts from.
+    package func recovery() throws(LogError) -> JobRecovery {
+        let last = lastBatch
+        let committed = consistentSets(lastBatch: last)
+        var stages: [RecoveredStage] = []
+        for index in logs.indices {
+            var stage = RecoveredStage()
+            stage.committed = committed[index]
+            stage.counts = try counts(of: index, committed)
+            try addPartials(to: &stage, index)
+            if let location = logs[index].lastCheckpoint(notAbove: committed[index].through) {
+                stage.checkpoint = try items(of: location, in: logs[index]).checkpoint
+                stage.checkpointBatch = location.entry.batch
+            }
+            stages.append(stage)
+        }
+        var recovery = JobRecovery(stages: stages)
+        let source = logs[0]
+        recovery.lastBatch = last
+        recovery.firstCounted = source.retiredThrough + 1
+        let end = committed[0].through
+        if recovery.firstCounted <= end {
+            recovery.sourceCounts = (recovery.firstCounted...end).map { batch in
+                source.entries(of: batch).reduce(0) { $0 + $1.entry.inputs }
+            }
+        }
+        return recovery
+    }
+
+    /// What each stage has committed. After a power loss a log may have kept an entry whose batch is gone from a log above:
+    /// such an orphan does not count, or what the stage above had set aside would be forgotten.
+    private func consistentSets(lastBatch: UInt64?) -> [CommittedSet] {
+        var result: [CommittedSet] = []
+        for (index, log) in logs.enumerated() {
+            let own = CommittedSet(through: log.committedThrough, beyond: log.beyond)
+            guard index > 0 else {
+                result.append(CommittedSet(through: log.committedThrough))
+                continue
+            }
+            let above = result[index - 1]
+            let finish = lastBatch.map { $0 + UInt64(index) }
+            func isBacked(_ batch: UInt64) -> Bool {
+                above.contains(batch) || batch == finish && above.through + 1 == batch
+            }
+            var through = own.through
+            if !isBacked(through), through > 0 {
+                through = min(through, finish == own.through ? above.through : max(above.through, 0))
+            }
+            let kept = own.through > through ? (through + 1...own.through).filter(isBacked) : []
+            result.append(CommittedSet(through: through, beyond: kept + own.beyond.filter(isBacked)))
+        }
+        return result
+    }
+
+    /// The stage's totals, without those of batches that it will do again.
+    private func counts(of index: Int, _ committed: [CommittedSet]) throws(LogError) -> Counts {
+        let log = logs[index]
+        var totals = log.totals
+        for batch in redone(by: index, committed) {
+            for location in log.entries(of: batch) { totals -= counts(in: location.entry) }
+        }
+        for batch in log.pendingBatches where !committed[index].contains(batch) {
+            for location in log.pending(of: batch) { totals += counts(in: location.entry) }
+        }
+        return Counts(
+            inputs: UInt64(max(0, totals.inputs)), passed: UInt64(max(0, totals.passed)),
+            filtered: UInt64(max(0, totals.filtered)), failed: UInt64(max(0, totals.failed)),
+            outputs: UInt64(max(0, totals.outputs)))
+    }
+
+    private func counts(in entry: LogEntry) -> Totals {
+        Totals(
+            inputs: Int64(entry.inputs), passed: Int64(entry.passed), filtered: Int64(entry.filtered),
+            failed: Int64(entry.failed), outputs: Int64(entry.outputs))
+    }
+
+    /// Whole batches in the log of a stage that it will nevertheless get again: orphans, and those of a stage without
+    /// stored outputs that the next stage with them does not have.
+    private func redone(by index: Int, _ committed: [CommittedSet]) -> [UInt64] {
+        let log = logs[index]
+        let first = log.retiredThrough + 1
+        let live = (first <= log.committedThrough ? Array(first...log.committedThrough) : []) + log.beyond
+        if policies[index].durable || index == logs.count - 1 {
+            return log.committedThrough == committed[index].through ? [] : live.filter { !committed[index].contains($0) }
+        }
+        let below = (index + 1..<logs.count).first { policies[$0].durable || $0 == logs.count - 1 } ?? logs.count - 1
+        return live.filter { !committed[index].contains($0) || !committed[below].contains($0) }
+    }
+
+    private func addPartials(to stage: inout RecoveredStage, _ index: Int) throws(LogError) {
+        let log = logs[index]
+        guard policies[index].durable else { return }
+        for batch in log.pendingBatches where !stage.committed.contains(batch) {
+            var partial = RecoveredPartial(covered: IndexRanges(), passed: 0, failed: 0, outputs: [])
+            for location in log.pending(of: batch) {
+                partial.covered.formUnion(try items(of: location, in: log).covered)
+                partial.passed += UInt64(location.entry.passed)
+                partial.failed += UInt64(location.entry.failed)
+                if let output = try output(of: location, in: log) { partial.outputs.append(output) }
+            }
+            stage.partials[batch] = partial
+        }
+    }
+
+    private func items(of location: EntryLocation, in log: StageLog) throws(LogError) -> EntryItems {
+        let extra = try log.extra(of: location)
+        do throws(WireError) {
+            return try EntryItems(extra)
+        } catch {
+            throw unreadable(location, log, error)
+        }
+    }
+
+    private func unreadable(_ location: EntryLocation, _ log: StageLog, _ error: WireError) -> LogError {
+        LogError(
+            .damaged, file: log.folder, offset: UInt64(location.offset), expected: "items of docs/wire.md",
+            found: "\(error)", help: "look at it with `stagehost verify`")
+    }
+
+    /// The blocks of an entry, as a payload.
+    private func output(of location: EntryLocation, in log: StageLog) throws(LogError) -> BlockPayload? {
+        guard location.recordsLength > 0 else { return nil }
+        let buffer = unsafe BlockPayload.allocate(location.recordsLength)
+        let none = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        do throws(LogError) {
+            unsafe try log.read(location, records: buffer, extra: none)
+        } catch {
+            unsafe free(buffer.baseAddress)
+            throw error
+        }
+        return unsafe BlockPayload(
+            owning: buffer, blocksLength: location.recordsLength, records: UInt64(location.entry.outputs))
+    }
+
+    /// The output of a committed batch, in the order in which it was logged.
+    func output(of batch: UInt64, stage: Int) throws(LogError) -> [Payload] {
+        var payloads: [Payload] = []
+        for location in logs[stage].entries(of: batch) {
+            if let payload = try output(of: location, in: logs[stage]) { payloads.append(payload) }
+        }
+        return payloads
+    }
+
+    /// The checkpoint that a batch left in a stage's log.
+    package func checkpoint(of batch: UInt64, stage: Int) throws(LogError) -> CheckpointPayload? {
+        guard let location = logs[stage].lastCheckpoint(notAbove: batch), location.entry.batch == batch else { return nil }
+        return try items(of: location, in: logs[stage]).checkpoint
+    }
+
+    /// The newest checkpoint of a stage and its batch.
+    package func newestCheckpoint(of stage: Int) throws(LogError) -> (batch: UInt64, bytes: [UInt8])? {
+        guard let location = logs[stage].lastCheckpoint(notAbove: .max) else { return nil }
+        guard let payload = try items(of: location, in: logs[stage]).checkpoint else { return nil }
+        return (location.entry.batch, payload.bytes)
+    }
+
+    /// Writes the entry of a commit.
+    func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
+        let blocks = commit.output.compactMap { $0 as? BlockPayload }
+        let extra = commit.extra()
+        let entry = commit.entry(seconds: seconds, keepsOutput: policies[commit.stage].durable)
+        let result: Result<Void, LogError> = unsafe extra.withUnsafeBytes { extra in
+            do throws(LogError) {
+                unsafe try logs[commit.stage].append(entry, records: blocks.map(\.blocks), extra: extra)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        // The payloads own the memory that the buffers above point to.
+        withExtendedLifetime(blocks) {}
+        try result.get()
+    }
+
+    /// Makes durable what was appended: upper stages first, so that no log claims a batch that one above has lost.
+    func sync() throws(LogError) {
+        for log in logs where !log.isSynced { try log.sync() }
+    }
+
+    /// Lets go of what the next stage with a log has durably committed. Call after `sync` only.
+    func retire() throws(LogError) {
+        for index in logs.indices.dropLast() {
+            var through = UInt64.max
+            for below in index + 1..<logs.count {
+                // A stateful stage needs its input again from its last snapshot on.
+                if isStateful[below] ?? true {
+                    through = min(through, logs[below].lastCheckpoint(notAbove: .max)?.entry.batch ?? 0)
+                }
+                if policies[below].durable || below == logs.count - 1 {
+                    through = min(through, logs[below].committedThrough)
+                    break
+                }
+            }
+            try logs[index].retire(through: through)
+        }
+        // Of a sink nobody below needs anything: its newest entry is its checkpoint.
+        let sink = logs[logs.count - 1]
+        try sink.retire(through: sink.committedThrough)
+    }
+}

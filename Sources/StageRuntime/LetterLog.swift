@@ -1,0 +1,43 @@
+import Glibc
+package import StageLog
+import StageModel
+import StageScheduler
+import StageWire
+
+/// The dead letters of a job: a log of its own, whose entries are letters instead of batches.
+///
+/// An entry's number is that of the letter, from 1. `records` is one block with the record that failed (as it came into the
+/// stage), `extra` a message item with the rest as JSON. A letter counts if the log of its stage claims the failure;
+/// after a crash the same failure may stand here twice, and the later one counts.
+package final class LetterLog {
+    package let log: StageLog
+    private var next: UInt64
+
+    package init(folder: String, readOnly: Bool = false) throws(LogError) {
+        log = try StageLog.open(disk: FileDisk(), folder: folder, options: LogOptions(readOnly: readOnly)).log
+        next = log.committedThrough + 1
+    }
+
+    func sync() throws(LogError) {
+        if !log.isSynced { try log.sync() }
+    }
+
+    /// Writes the letters of a commit.
+    func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
+        let input = commit.input.compactMap { $0 as? BlockPayload }
+        for letter in commit.letters {
+            var record = RecordCopy(identifier: 0, key: [], value: [])
+            if let unreadable = letter.unreadable {
+                record = RecordCopy(identifier: unreadable.identifier, key: unreadable.key, value: unreadable.value)
+            } else if let found = RecordCopy(input: letter.input, of: input) {
+                record = found
+            }
+            let facts = LetterFacts(commit: commit, letter: letter, seconds: seconds)
+            var items = ItemWriter()
+            items.append(.message, facts.json)
+            let entry = LogEntry(.whole, batch: next, inputs: 1, failed: 1, outputs: 1, time: seconds)
+            try log.append(entry, records: record.block(), extra: items.bytes)
+            next += 1
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import StageModel
+import StageWire
+
+/// One record, copied out of the blocks of a batch: for letters and for people, never on the way of the work.
+package struct RecordCopy: Sendable, Equatable {
+    package var identifier: UInt64
+    package var key: [UInt8]
+    package var value: [UInt8]
+
+    package init(identifier: UInt64, key: [UInt8], value: [UInt8]) {
+        self.identifier = identifier
+        self.key = key
+        self.value = value
+    }
+
+    /// The record at `input` of the batch whose blocks are given: the order is that of `docs/wire.md`, sorted by the
+    /// entries' `input`.
+    init?(input: UInt32, of payloads: [BlockPayload]) {
+        var places: [(input: UInt32, payload: Int, block: Int, entry: TableEntry)] = []
+        for (number, payload) in payloads.enumerated() {
+            var start = 0
+            while start < payload.byteCount {
+                guard let block = unsafe try? Block(decodingHeaderOf: payload.blocks, at: start, name: number) else { return nil }
+                for index in 0..<Int(block.count) {
+                    let entry = unsafe TableEntry(
+                        loading: payload.blocks, at: start + block.tableOffset + index * WireLimits.tableEntryBytes)
+                    places.append((entry.input, number, start + block.bytesOffset, entry))
+                }
+                start += block.length
+            }
+        }
+        guard input < places.count else { return nil }
+        let order = places.indices.sorted { (places[$0].input, $0) < (places[$1].input, $1) }
+        let place = places[order[Int(input)]]
+        let bytes = unsafe payloads[place.payload].blocks
+        let keyStart = place.block + Int(place.entry.offset)
+        let valueStart = keyStart + Int(place.entry.keySize)
+        self.init(
+            identifier: place.entry.identifier,
+            key: unsafe Array(bytes[keyStart..<valueStart]),
+            value: unsafe Array(bytes[valueStart..<valueStart + Int(place.entry.valueSize)]))
+    }
+
+    /// The record as a block of one.
+    package func block() -> [UInt8] {
+        let length = Block.length(count: 1, bytes: key.count + value.count)
+        var bytes = [UInt8](repeating: 0, count: length)
+        bytes.replaceSubrange(56..<56 + key.count, with: key)
+        bytes.replaceSubrange(56 + key.count..<56 + key.count + value.count, with: value)
+        unsafe bytes.withUnsafeMutableBytes { raw in
+            let entry = TableEntry(
+                identifier: identifier, input: 0, offset: 0, keySize: UInt32(key.count), valueSize: UInt32(value.count))
+            unsafe entry.store(into: raw, at: WireLimits.blockHeaderBytes)
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[WireLimits.blockHeaderBytes...])
+            unsafe Block.encodeHeader(
+                into: raw, count: 1, bytesLength: UInt32(key.count + value.count), length: UInt32(length),
+                checksum: checksum(of: payload))
+        }
+        return bytes
+    }
+
+    /// The first record of some blocks.
+    package init?(block bytes: [UInt8]) {
+        let payload = unsafe bytes.withUnsafeBytes { unsafe BlockPayload(copying: $0, records: 1) }
+        self.init(input: 0, of: [payload])
+    }
+}

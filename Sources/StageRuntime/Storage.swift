@@ -1,0 +1,206 @@
+import Glibc
+import LinuxIO
+import StageLog
+import StageModel
+import StageScheduler
+import Synchronization
+
+/// The storage thread: entries go into logs and letters into theirs, in the order in which they were handed over; syncs are made for many at once.
+///
+/// The host thread hands over commands and collects replies; neither ever waits for the other. A command that meets a
+/// full disk is tried again until there is room, and those behind it wait.
+final class Storage: @unchecked Sendable {
+    enum Command {
+        case append(Commit)
+        case fetch(stage: Int, batch: UInt64)
+        case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
+        case loaded(stage: Int, isStateful: Bool)
+        case flush
+    }
+
+    enum Reply {
+        case appended(stage: Int, batch: UInt64)
+        case fetched(stage: Int, batch: UInt64, [Payload])
+        case checkpoint(WorkerID, stage: Int, CheckpointPayload?)
+        case flushed
+        case stalled(String)
+        case recovered
+        case failed(LogError)
+    }
+
+    private struct Shared {
+        var commands: [Command] = []
+        var isStopping = false
+        var replies: [Reply] = []
+    }
+
+    private let shared = Mutex(Shared())
+    private let wakeStorage: WakeUp
+    /// Readable when there are replies.
+    let wakeHost: WakeUp
+
+    // Below: only the storage thread, once it runs.
+    private let logs: JobLogs
+    private let letters: LetterLog
+    private let sync: SyncPolicy
+    private let keep: Bool
+    private var dirtySince: UInt64?
+    private var retireDueAt: UInt64 = 0
+    private var thread = pthread_t()
+
+    init(logs: JobLogs, letters: LetterLog, sync: SyncPolicy, keep: Bool) throws(SystemError) {
+        self.logs = logs
+        self.letters = letters
+        self.sync = sync
+        self.keep = keep
+        wakeStorage = try WakeUp()
+        wakeHost = try WakeUp()
+    }
+
+    // MARK: - The host's side
+
+    func start() {
+        let context = unsafe Unmanaged.passRetained(self).toOpaque()
+        let result = unsafe pthread_create(&thread, nil, { unsafe runStorage($0) }, context)
+        precondition(result == 0, "pthread_create failed")
+    }
+
+    func submit(_ command: Command) {
+        let first = shared.withLock { shared in
+            shared.commands.append(command)
+            return shared.commands.count == 1
+        }
+        if first { wakeStorage.signal() }
+    }
+
+    func takeReplies() -> [Reply] {
+        wakeHost.clear()
+        return shared.withLock { shared in
+            let replies = shared.replies
+            shared.replies = []
+            return replies
+        }
+    }
+
+    /// Ends the thread after what was handed over is done, as far as the disk lets it.
+    func stop() {
+        shared.withLock { $0.isStopping = true }
+        wakeStorage.signal()
+        _ = pthread_join(thread, nil)
+    }
+
+    // MARK: - The storage thread
+
+    fileprivate func run() {
+        while true {
+            let (commands, isStopping) = shared.withLock { shared in
+                let commands = shared.commands
+                shared.commands = []
+                return (commands, shared.isStopping)
+            }
+            if commands.isEmpty, isStopping { break }
+            perform(commands)
+            syncIfDue()
+            waitForCommands()
+        }
+        if sync != .never { attempt { () throws(LogError) in try syncAll() } }
+        reply([])
+    }
+
+    private func waitForCommands() {
+        let isEmpty = shared.withLock { $0.commands.isEmpty && !$0.isStopping }
+        guard isEmpty else { return }
+        var timeout: Int32 = -1
+        if let dirtySince, case .interval(let interval) = sync {
+            let due = dirtySince + interval
+            let now = monotonicNanoseconds()
+            timeout = due > now ? Int32(clamping: (due - now) / 1_000_000 + 1) : 0
+        }
+        var wait = pollfd(fd: wakeStorage.descriptor.number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&wait, 1, timeout)
+        wakeStorage.clear()
+    }
+
+    private func perform(_ commands: [Command]) {
+        var replies: [Reply] = []
+        for command in commands {
+            switch command {
+            case .append(let commit):
+                guard attempt({ () throws(LogError) in try append(commit) }) else { continue }
+                if dirtySince == nil { dirtySince = monotonicNanoseconds() }
+                if commit.isWhole { replies.append(.appended(stage: commit.stage, batch: commit.batch)) }
+            case .fetch(let stage, let batch):
+                attempt { () throws(LogError) in
+                    replies.append(.fetched(stage: stage, batch: batch, try logs.output(of: batch, stage: stage)))
+                }
+            case .fetchCheckpoint(let worker, let stage, let batch):
+                attempt { () throws(LogError) in
+                    replies.append(.checkpoint(worker, stage: stage, try logs.checkpoint(of: batch, stage: stage)))
+                }
+            case .loaded(let stage, let isStateful): logs.isStateful[stage] = isStateful
+            case .flush:
+                if sync != .never { attempt { () throws(LogError) in try syncAll() } }
+                replies.append(.flushed)
+            }
+        }
+        if sync == .everyBatch, dirtySince != nil { attempt { () throws(LogError) in try syncAll() } }
+        reply(replies)
+    }
+
+    private func append(_ commit: Commit) throws(LogError) {
+        let seconds = UInt32(clamping: time(nil))
+        // First the letters: an entry that claims a failure must never be without its evidence.
+        if !commit.letters.isEmpty { try letters.append(commit, seconds: seconds) }
+        try logs.append(commit, seconds: seconds)
+    }
+
+    private func syncIfDue() {
+        guard let dirtySince, case .interval(let interval) = sync,
+            monotonicNanoseconds() >= dirtySince + interval
+        else { return }
+        attempt { () throws(LogError) in try syncAll() }
+    }
+
+    private func syncAll() throws(LogError) {
+        try letters.sync()
+        try logs.sync()
+        dirtySince = nil
+        if !keep { try logs.retire() }
+    }
+
+    /// Does something until the disk has room for it; anything but a full disk is reported and not tried again.
+    @discardableResult
+    private func attempt(_ body: () throws(LogError) -> Void) -> Bool {
+        var isStalled = false
+        while true {
+            do throws(LogError) {
+                try body()
+                if isStalled { reply([.recovered]) }
+                return true
+            } catch {
+                guard error.code == .full else {
+                    reply([.failed(error)])
+                    return false
+                }
+                if !isStalled { reply([.stalled("no room on the disk: \(error)")]) }
+                isStalled = true
+                if shared.withLock({ $0.isStopping }) { return false }
+                var none = pollfd(fd: -1, events: 0, revents: 0)
+                _ = unsafe poll(&none, 1, 250)
+            }
+        }
+    }
+
+    private func reply(_ replies: [Reply]) {
+        guard !replies.isEmpty else { return }
+        shared.withLock { $0.replies.append(contentsOf: replies) }
+        wakeHost.signal()
+    }
+}
+
+private func runStorage(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    let storage = unsafe Unmanaged<Storage>.fromOpaque(context).takeRetainedValue()
+    storage.run()
+    return nil
+}

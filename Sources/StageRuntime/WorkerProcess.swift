@@ -1,0 +1,154 @@
+import Glibc
+import LinuxIO
+import StageModel
+import StageScheduler
+import StageWire
+
+/// A worker's process with its pipes, its page, and what is on its way to and from it.
+final class WorkerProcess {
+    /// The descriptors of a worker, as the poller's tokens name them.
+    enum Channel: UInt64 {
+        case process = 0
+        case requests = 1
+        case answers = 2
+        case text = 3
+    }
+
+    let id: WorkerID
+    let stage: Int
+    let index: Int
+    let child: ChildProcess
+    let page: Page
+    let requests: Descriptor
+    let answers: Descriptor
+    let text: Descriptor
+    let sender = FrameSender()
+    let receiver = FrameReceiver()
+    var reader = AnswerReader()
+    var tail = TextTail()
+    /// The poller watches `requests` only while the pipe is full.
+    var isWaitingToWrite = false
+    var answersAreClosed = false
+    var textIsClosed = false
+    /// When the answers were closed while the process seemed to live.
+    var closedAt: UInt64?
+    var isClosing = false
+
+    /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
+    init(
+        id: WorkerID, stage: Int, index: Int, program: String, plugin: String, pagePath: String, slots: Int,
+        folder: String, environment: [String]
+    ) throws(SystemError) {
+        self.id = id
+        self.stage = stage
+        self.index = index
+        page = try Page(path: pagePath, slots: slots)
+        let down = try PipeEnds.make(size: 1 << 20)
+        let up = try PipeEnds.make(size: 1 << 20)
+        let words = try PipeEnds.make()
+        child = try ChildProcess.spawn(
+            program, arguments: [plugin], environment: environment,
+            descriptors: [down.read.number, up.write.number, words.write.number, page.descriptor], directory: folder)
+        requests = down.takeWrite()
+        answers = up.takeRead()
+        text = words.takeRead()
+        requests.makeNonblocking()
+        answers.makeNonblocking()
+        text.makeNonblocking()
+    }
+
+    func token(_ channel: Channel) -> UInt64 { id.number << 2 | channel.rawValue }
+
+    /// Asks something; the answer is checked against it.
+    func ask(_ dispatch: DispatchID, _ request: Request) {
+        switch request {
+        case .read(let batch, let count, let bytes, let firstIdentifier, _):
+            var header = FrameHeader(.read)
+            header.batch = batch
+            header.dispatch = dispatch
+            header.argument = bytes
+            header.secondArgument = firstIdentifier
+            header.count = count
+            reader.questions[dispatch] = Question(
+                kind: .read, remaining: IndexRanges(), maximumRecords: UInt64(count))
+            sender.add(header)
+        case .process(let batch, let input, let inputCount, let ranges, let attempt, let replay, let checkpointWanted):
+            var header = FrameHeader(.process)
+            header.batch = batch
+            header.dispatch = dispatch
+            header.count = inputCount
+            header.status = attempt
+            if replay { header.flags |= FrameHeader.replay }
+            if checkpointWanted { header.flags |= FrameHeader.checkpointWanted }
+            var items = ItemWriter()
+            if ranges.count != Int(inputCount) { items.append(ranges) }
+            for (input, bytes) in inheritedResumes where ranges.contains(input) {
+                items.append(ResumeItem(input: input, bytes: bytes))
+            }
+            reader.questions[dispatch] = Question(
+                kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
+            sender.add(header, blocks: input.compactMap { $0 as? BlockPayload }, extra: items.bytes)
+        case .sync:
+            var header = FrameHeader(.sync)
+            header.dispatch = dispatch
+            reader.questions[dispatch] = Question(kind: .sync, remaining: IndexRanges(), maximumRecords: 0)
+            sender.add(header)
+        case .finish(let batch, let firstIdentifier):
+            var header = FrameHeader(.finish)
+            header.batch = batch
+            header.dispatch = dispatch
+            header.secondArgument = firstIdentifier
+            reader.questions[dispatch] = Question(
+                kind: .finish, remaining: IndexRanges(), maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
+            sender.add(header)
+        }
+    }
+
+    /// Bytes that earlier attempts at the records of the next request have left; set before `ask`.
+    var inheritedResumes: [UInt32: [UInt8]] = [:]
+
+    func open(stageName: String, configuration: String, checkpoint: CheckpointPayload?, parameters: OpenParameters) {
+        var items = ItemWriter()
+        items.append(.stageName, text: stageName)
+        items.append(.configuration, text: configuration)
+        items.append(parameters)
+        if let checkpoint { items.append(.checkpoint, checkpoint.bytes) }
+        sender.add(FrameHeader(.open), extra: items.bytes)
+    }
+
+    func close() {
+        isClosing = true
+        sender.add(FrameHeader(.close))
+    }
+
+    /// Reads what the worker has printed, a bounded amount at a time.
+    ///
+    /// - Returns: False when there is no more for now.
+    func readText(into file: StageTextFile) -> Bool {
+        guard !textIsClosed else { return false }
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        switch unsafe chunk.withUnsafeMutableBytes({ unsafe text.read(into: $0) }) {
+        case .bytes(let count):
+            file.append(chunk[0..<count])
+            tail.append(chunk[0..<count])
+            return true
+        case .wouldBlock: return false
+        case .closed, .failed:
+            textIsClosed = true
+            return false
+        }
+    }
+
+    /// Everything known of the worker's end. After `reap`.
+    func death(_ status: ExitStatus) -> Death {
+        let cause: DeathCause
+        switch status {
+        case .exited(let code): cause = .exit(code)
+        case .signaled(let signal, _): cause = .signal(page.crashSignal() ?? signal)
+        }
+        var evidence = page.crashReport() ?? ""
+        let words = tail.text
+        if !words.isEmpty { evidence += (evidence.isEmpty ? "" : "\n") + "stderr:\n" + words }
+        return Death(cause: cause, breadcrumbs: page.breadcrumbs(), evidence: evidence)
+    }
+}
