@@ -70,6 +70,7 @@ let package = Package(
     targets: [
         .target(name: "CStage"),
         .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CWorker", dependencies: ["CStage"], cSettings: strictC),
         module("StageKit", ["CStage"]),
         module("LinuxIO", ["CLinux"]),
         module("StageModel", []),
@@ -82,7 +83,7 @@ let package = Package(
         module(
             "StageRuntime",
             ["CLinux", "LinuxIO", "StageModel", "StageWire", "StageLog", "StageScheduler", "StageReport", "StageControl", "StageConfig"]),
-        module("StageWorker", ["CStage", "CLinux", "StageModel", "StageWire"]),
+        module("StageWorker", ["CStage", "CWorker", "CLinux", "StageModel", "StageWire"]),
         .executableTarget(
             name: "stagehost",
             dependencies: ["LinuxIO", "StageModel", "StageConfig", "StageReport", "StageControl", "StageLog", "StageRuntime", "StageScheduler"],

@@ -1,1 +1,4 @@
-print("under construction")
+import Glibc
+import StageWorker
+
+exit(Worker.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,84 @@
+/* cworker.h: what the worker needs of C: crash evidence, the shared page, the faces of outputs.
+ *
+ * Errors are returned as -errno. Nothing here is called by the host.
+ */
+#ifndef CWORKER_H
+#define CWORKER_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stage.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Start ---- */
+
+/* Process id that the host said it has (environment variable STAGEHOST_HOST_PID); 0 when it did not say. */
+int cworker_expected_parent(void);
+/* dup to a number of 512 or above where the limit allows, 64 or above elsewhere, closed on exec. */
+int cworker_lift(int descriptor);
+/* Ignores SIGPIPE, and makes stdout line-buffered, so that the last words of a plugin are not lost with it. */
+void cworker_prepare(void);
+/* Maps the page behind `descriptor` (MAP_SHARED). 0 or -errno. */
+int cworker_map_page(int descriptor, void *_Nullable *_Nonnull page, size_t *_Nonnull size);
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t cworker_now(void);
+/* Flushes stdio and leaves without running anybody's exit handlers. */
+void cworker_leave(int code) __attribute__((noreturn));
+
+/* ---- Crash evidence ---- */
+
+/* Offsets of the crash area in the page: from PageLayout, so that they are written down once. */
+typedef struct cworker_crash_layout {
+  void *_Nullable page; /* NULL: text only */
+  size_t state, signal, code, frame_count, address, text_length, frames, text;
+  uint32_t maximum_frames, maximum_text;
+} cworker_crash_layout;
+
+/* Installs the handler of SEGV, BUS, ILL, FPE, ABRT, SYS and TRAP: it writes signal, address and frames into the page,
+ * then the symbols, also to `text_descriptor`, and dies of the same signal. */
+int cworker_watch_crashes(const cworker_crash_layout *_Nonnull layout, int text_descriptor);
+/* Gives the calling thread a stack for the handler, so that an overflow of its own can be reported. Never freed. */
+int cworker_alternate_stack(void);
+
+/* ---- Threads ---- */
+
+/* A mutex that knows its owner (PTHREAD_MUTEX_ERRORCHECK): taking it twice is EDEADLK. Never freed. */
+pthread_mutex_t *_Nonnull cworker_checked_mutex(void);
+/* Starts a detached thread with a crash stack of its own. 0 or -errno. */
+int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
+
+/* The slot that the calling thread works for: -1 for threads that the plugin has made. */
+int cworker_slot_of_thread(void);
+void cworker_set_slot_of_thread(int slot);
+
+/* ---- Plugins ---- */
+
+/* The name of the first member that must not be NULL and is, or must be and is not (then preceded by '!'); NULL when the
+ * table is as the header wants it. `table->struct_size` and `table->kind` have been checked. */
+const char *_Nullable cworker_wrong_member(const stage_plugin *_Nonnull table);
+/* dlopen(RTLD_NOW | RTLD_LOCAL). */
+void *_Nullable cworker_open_library(const char *_Nonnull path);
+const char *_Nullable cworker_loader_error(void);
+typedef const stage_plugin *_Nullable (*cworker_entry)(void);
+/* The entry function of protocol `version`, or NULL. */
+cworker_entry _Nullable cworker_find_entry(void *_Nonnull library, uint32_t version);
+
+/* ---- Outputs ---- */
+
+/* A stage_output as a plugin sees it, and which call of which owner it belongs to. The plugin's pointer stays valid
+ * memory for ever; `call` tells a late use from a good one. */
+typedef struct cworker_face {
+  stage_output output;
+  void *_Nullable owner;
+  uint64_t call;
+} cworker_face;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+/* The first and the last things a worker does. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cworker.h"
+
+int cworker_expected_parent(void) {
+  const char *text = getenv("STAGEHOST_HOST_PID");
+  if (!text || !*text) return 0;
+  char *end;
+  long pid = strtol(text, &end, 10);
+  return *end == '\0' && pid > 0 && pid <= 0x7fffffff ? (int)pid : 0;
+}
+
+int cworker_lift(int descriptor) {
+  int lifted = fcntl(descriptor, F_DUPFD_CLOEXEC, 512);
+  if (lifted < 0 && (errno == EINVAL || errno == EMFILE)) lifted = fcntl(descriptor, F_DUPFD_CLOEXEC, 64);
+  return lifted < 0 ? -errno : lifted;
+}
+
+void cworker_prepare(void) {
+  signal(SIGPIPE, SIG_IGN);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+int cworker_map_page(int descriptor, void **page, size_t *size) {
+  struct stat status;
+  if (fstat(descriptor, &status) < 0) return -errno;
+  if (status.st_size <= 0) return -EINVAL;
+  void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (mapping == MAP_FAILED) return -errno;
+  *page = mapping;
+  *size = (size_t)status.st_size;
+  return 0;
+}
+
+uint64_t cworker_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void cworker_leave(int code) {
+  fflush(NULL);
+  _exit(code);
+}

@@ -1,0 +1,48 @@
+/* Threads and locks, where Glibc's types import badly. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+
+#include "cworker.h"
+
+pthread_mutex_t *cworker_checked_mutex(void) {
+  pthread_mutex_t *mutex = malloc(sizeof *mutex);
+  pthread_mutexattr_t attributes;
+  if (!mutex || pthread_mutexattr_init(&attributes)) abort();
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+  if (pthread_mutex_init(mutex, &attributes)) abort();
+  pthread_mutexattr_destroy(&attributes);
+  return mutex;
+}
+
+static _Thread_local int slot_of_thread = -1;
+
+int cworker_slot_of_thread(void) { return slot_of_thread; }
+void cworker_set_slot_of_thread(int slot) { slot_of_thread = slot; }
+
+typedef struct start {
+  void (*body)(void *);
+  void *argument;
+} start;
+
+static void *run(void *opaque) {
+  start begin = *(start *)opaque;
+  free(opaque);
+  cworker_alternate_stack();
+  begin.body(begin.argument);
+  return NULL;
+}
+
+int cworker_start_thread(void (*body)(void *), void *argument) {
+  start *begin = malloc(sizeof *begin);
+  if (!begin) return -12;
+  begin->body = body;
+  begin->argument = argument;
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, run, begin);
+  if (error) {
+    free(begin);
+    return -error;
+  }
+  pthread_detach(thread);
+  return 0;
+}

@@ -1,0 +1,153 @@
+import CStage
+import CWorker
+import StageModel
+import StageWire
+import Synchronization
+
+/// Where the outcome of the calls on one thread goes: what `stage_output` is a face of.
+///
+/// Any thread of the plugin may use it while a call runs; `lock` guards everything below it. After the call it is closed:
+/// a late use finds that out by the number in its face and is refused, and the memory behind the face stays.
+@safe final class Output: @unchecked Sendable {
+    let plugin: PluginTable
+    let page: PageSlot
+    let writer: FrameWriter
+
+    /// Held while outcomes are taken out and sent, so that a result never overtakes a partial. Taken before `lock`.
+    let sending = Lock()
+    let lock = Lock()
+
+    /// When the `process` call in hand began, in nanoseconds; 0 when there is none. Read by the flusher without a lock.
+    let activeSince = Atomic<UInt64>(0)
+
+    // Guarded by `lock`.
+    private(set) var number: UInt64 = 0
+    private(set) var isOpen = false
+    var call = Call(.open, FrameHeader(.open))
+    var parcel = Parcel()
+    /// Takes over what stays when a part of `parcel` leaves.
+    var spare = Parcel()
+    /// What is about to leave ahead of the result. Guarded by `sending`.
+    var leaving = Parcel()
+    /// One byte of `RecordState` for each record of the batch.
+    let states = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(WireLimits.maximumBatchRecords))
+    var isInOrder = true
+    var lastInput: UInt32 = 0
+    /// Some entries belong to records that have failed.
+    var hasDropped = false
+    var emitted: UInt32 = 0
+    var emittedBytes = 0
+    /// Records that are done and have not left.
+    var doneWaiting = 0
+    /// RECORD_BY_RECORD: all of the plugin's indexes below this one are done.
+    var doneBelow: UInt32 = 0
+    var failures: [FailureItem] = []
+    var failureBytes = 0
+    var sourceFailures: [SourceFailureItem] = []
+    var sourceFailureBytes = 0
+    var metrics: [MetricItem] = []
+    var checkpoint = GrowingBytes()
+    var hasCheckpoint = false
+    var explanation: String?
+    var retryAfterMilliseconds: UInt32 = 0
+    var reservation: Reservation?
+    var pulse = Pulse()
+    var lastFlush: UInt64 = 0
+
+    /// Room that a plugin writes a value into before it is a record.
+    struct Reservation {
+        var input: UInt32
+        var identifier: UInt64
+        var keySize: Int
+        var size: Int
+    }
+
+    private static let faceCount: UInt64 = 256
+    private let faces: UnsafeMutablePointer<cworker_face>
+
+    init(plugin: PluginTable, page: PageSlot, writer: FrameWriter) {
+        self.plugin = plugin
+        self.page = page
+        self.writer = writer
+        unsafe faces = .allocate(capacity: Int(Self.faceCount))
+        for index in 0..<Int(Self.faceCount) {
+            unsafe faces[index] = unsafe cworker_face(output: OutputFunctions.table, owner: nil, call: 0)
+            unsafe faces[index].output.context = unsafe UnsafeMutableRawPointer(faces + index)
+            unsafe faces[index].owner = unsafe Unmanaged.passUnretained(self).toOpaque()
+        }
+    }
+
+    /// Begins a call; what is returned goes to the plugin.
+    func begin(_ call: Call) -> UnsafePointer<stage_output> {
+        _ = lock.take()
+        number += 1
+        self.call = call
+        unsafe states.update(repeating: 0, count: Int(call.batchCount))
+        parcel.removeAll()
+        isInOrder = true
+        lastInput = 0
+        hasDropped = false
+        emitted = 0
+        emittedBytes = 0
+        doneWaiting = 0
+        doneBelow = 0
+        if !failures.isEmpty { failures.removeAll() }
+        failureBytes = 0
+        if !sourceFailures.isEmpty { sourceFailures.removeAll() }
+        sourceFailureBytes = 0
+        if !metrics.isEmpty { metrics.removeAll(keepingCapacity: true) }
+        hasCheckpoint = false
+        explanation = nil
+        retryAfterMilliseconds = 0
+        reservation = nil
+        pulse.begin()
+        let face = unsafe faces + Int(number % Self.faceCount)
+        unsafe face.pointee.call = number
+        isOpen = true
+        page.enter(dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount)
+        lock.release()
+        return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
+    }
+
+    /// Ends a call without an answer: `open`, which is answered otherwise.
+    func abandon() {
+        _ = lock.take()
+        isOpen = false
+        page.leave()
+        lock.release()
+    }
+
+    /// Closes the output for all faces. The caller holds neither lock, or has left a reservation open, which is dropped.
+    func shut() {
+        _ = lock.take()
+        isOpen = false
+        reservation = nil
+        lock.release()
+    }
+
+    /// Finds the output behind a face and takes its lock; nil when the face may not be used now. `leave` gives it back.
+    @inline(__always)
+    static func enter(_ pointer: UnsafePointer<stage_output>) -> Output? {
+        guard let context = unsafe pointer.pointee.context else { return nil }
+        let face = unsafe context.assumingMemoryBound(to: cworker_face.self)
+        guard let owner = unsafe face.pointee.owner else { return nil }
+        let output = unsafe Unmanaged<Output>.fromOpaque(owner).takeUnretainedValue()
+        guard output.lock.take() else { return nil }  // a reservation of this very thread is open
+        guard output.isOpen, unsafe face.pointee.call == output.number else {
+            output.lock.release()
+            return nil
+        }
+        return output
+    }
+
+    @inline(__always)
+    func leave() { lock.release() }
+
+    /// The index in the batch of the plugin's index `input`; nil when there is no such record.
+    @inline(__always)
+    func batchIndex(_ input: UInt32) -> UInt32? {
+        guard input < call.count else { return nil }
+        guard let indexes = unsafe call.indexes else { return input }
+        return unsafe indexes[Int(input)]
+    }
+}

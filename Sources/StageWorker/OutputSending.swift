@@ -1,0 +1,140 @@
+import CStage
+import CWorker
+import StageModel
+import StageWire
+import Synchronization
+
+// How outcomes leave the worker: in partial frames while a call runs, in the result when it ends.
+extension Output {
+    /// Ends the call: no face may be used any more; the result, with all that has not left yet, goes to the host.
+    func finish(_ status: CallStatus, nanoseconds: UInt64) {
+        activeSince.store(0, ordering: .relaxed)
+        _ = sending.take()
+        shut()
+        // Nobody but the flusher could touch what follows, and it needs `sending`.
+        if call.kind == .process {
+            if status == .retry || hasTransientFailures { sendWaitingResumes() }
+            if status != .ok {
+                // What is done is said by name; what is not has no outcome, except that a rejected batch keeps what
+                // was emitted.
+                sendDone()
+                if status != .reject { dropEntries() }
+            }
+        }
+        sendResult(status, nanoseconds)
+        page.leave()
+        sending.release()
+    }
+
+    private var hasTransientFailures: Bool { failures.contains { $0.kind == .transient } }
+
+    private func dropEntries() {
+        parcel.table.count = 0
+        parcel.bytes.count = 0
+    }
+
+    private func sendResult(_ status: CallStatus, _ nanoseconds: UInt64) {
+        var header = FrameHeader(.result)
+        header.batch = call.request.batch
+        header.dispatch = call.request.dispatch
+        header.argument = nanoseconds
+        header.status = status.rawValue
+        if status == .retry { header.count = retryAfterMilliseconds }
+
+        for failure in failures { parcel.items.append(failure) }
+        for failure in sourceFailures { parcel.items.append(failure) }
+        if hasCheckpoint, status == .ok || status == .end || status == .idle {
+            unsafe parcel.items.append(.checkpoint, checkpoint.bytes)
+        }
+        for metric in metrics { parcel.items.append(metric) }
+        if let explanation, status != .ok { parcel.items.append(.message, text: explanation) }
+
+        if hasDropped || !isInOrder {
+            rearrange()
+        }
+        unsafe writer.send(header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes)
+    }
+
+    /// Sorts the entries by input and leaves out those of failed records.
+    private func rearrange() {
+        spare.removeAll()
+        for position in positions(where: { unsafe self.states[Int($0)] & RecordState.failed == 0 }) {
+            guard unsafe spare.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
+        }
+        swap(&parcel.table, &spare.table)
+        swap(&parcel.bytes, &spare.bytes)
+    }
+
+    /// Takes the outcomes of the records that are done, and sends them ahead. The caller holds `sending` and, while the
+    /// call runs, `lock`, which is given back as soon as the outcomes have been taken.
+    func sendDone(releasing isLocked: Bool = false) {
+        let ranges = takeDone()
+        lastFlush = cworker_now()
+        var header = FrameHeader(.partial)
+        header.batch = call.request.batch
+        header.dispatch = call.request.dispatch
+        if isLocked { lock.release() }
+        guard !ranges.isEmpty else { return }
+        unsafe writer.send(header, table: leaving.table.bytes, bytes: leaving.bytes.bytes, items: leaving.items.bytes)
+    }
+
+    private func takeDone() -> IndexRanges {
+        leaving.removeAll()
+        var ranges = IndexRanges()
+        guard doneWaiting > 0 else { return ranges }
+        func leaves(_ index: UInt32) -> Bool {
+            unsafe states[Int(index)] & (RecordState.done | RecordState.gone) == RecordState.done
+        }
+        var index: UInt32 = 0
+        while index < call.batchCount {
+            let start = index
+            while index < call.batchCount, leaves(index) { index += 1 }
+            ranges.insert(start..<index)
+            index += 1
+        }
+        leaving.items.append(ranges)
+        for position in positions(where: { unsafe leaves($0) && self.states[Int($0)] & RecordState.failed == 0 }) {
+            guard unsafe leaving.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
+        }
+        keepOthers(leaves)
+        for failure in failures where leaves(failure.input) { leaving.items.append(failure) }
+        failures.removeAll { leaves($0.input) }
+        for metric in metrics where metric.input != WireLimits.noInput && leaves(metric.input) {
+            leaving.items.append(metric)
+        }
+        metrics.removeAll { $0.input != WireLimits.noInput && leaves($0.input) }
+        for range in ranges.ranges {
+            for index in range { unsafe states[Int(index)] |= RecordState.gone }
+        }
+        doneWaiting = 0
+        hasDropped = false
+        return ranges
+    }
+
+    /// Leaves in `parcel` what does not leave now, in the order in which it was emitted.
+    private func keepOthers(_ leaves: (UInt32) -> Bool) {
+        spare.removeAll()
+        for position in 0..<parcel.entryCount {
+            let entry = parcel.entry(position)
+            if leaves(entry.input) { continue }
+            guard unsafe spare.add(entry, from: parcel.bytes.bytes) else { outOfMemory() }
+        }
+        swap(&parcel.table, &spare.table)
+        swap(&parcel.bytes, &spare.bytes)
+    }
+
+    /// The positions of the entries whose input is wanted, by input, and in the order of the calls within one.
+    private func positions(where isWanted: (UInt32) -> Bool) -> [Int] {
+        var found: [(input: UInt32, position: Int)] = []
+        for position in 0..<parcel.entryCount {
+            let input = parcel.entry(position).input
+            if call.kind != .process || isWanted(input) { found.append((input, position)) }
+        }
+        if !isInOrder { found.sort { ($0.input, $0.position) < ($1.input, $1.position) } }
+        return found.map { $0.position }
+    }
+
+    private func outOfMemory() -> Never {
+        depart(Departure(code: 74, message: "batch \(call.request.batch): no memory to send its results"))
+    }
+}
