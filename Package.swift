@@ -21,8 +21,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 /// A stage plugin written in Swift: `Plugins/NAME` becomes `libstage-NAME.so`.
@@ -76,6 +76,7 @@ let package = Package(
         module("StageLog", ["CLinux", "LinuxIO"]),
         module("StageScheduler", []),
         module("StageConfig", []),
+        module("StageCommand", ["StageConfig"]),
         module("StageReport", ["StageScheduler"]),
         module("StageControl", ["LinuxIO"]),
         module(
@@ -84,7 +85,7 @@ let package = Package(
         module("StageWorker", ["CStage", "CLinux", "LinuxIO", "StageWire"]),
         .executableTarget(
             name: "stagehost",
-            dependencies: ["LinuxIO", "StageConfig", "StageReport", "StageControl", "StageLog", "StageRuntime", "StageScheduler"],
+            dependencies: ["LinuxIO", "StageCommand", "StageConfig", "StageReport", "StageControl", "StageLog", "StageRuntime", "StageScheduler"],
             swiftSettings: strict),
         .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
         .executableTarget(
@@ -97,7 +98,8 @@ let package = Package(
         tests("StageWireTests", ["StageWire", "CLinux"]),
         tests("StageLogTests", ["StageLog", "LinuxIO"]),
         tests("StageSchedulerTests", ["StageScheduler"]),
-        tests("StageConfigTests", ["StageConfig"]),
+        tests("StageConfigTests", ["StageConfig"], exclude: ["Golden"]),
+        tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["LinuxIO", "StageWire", "CLinux"]),
         tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
         tests("PluginTests", ["CStage"]),

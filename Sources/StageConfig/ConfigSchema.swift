@@ -66,7 +66,11 @@ package struct ConfigSchema: Sendable {
         case .integer, .number: problems += checkBounds(node, schema, subject)
         case .string(let text):
             if let least = number(schema["minLength"]), Double(text.unicodeScalars.count) < least {
-                problems.append(mismatch(node, subject, expected: least == 1 ? "text that is not empty" : "at least \(Int(exactly: least) ?? 0) characters"))
+                problems.append(
+                    mismatch(
+                        node, subject,
+                        expected: least == 1
+                            ? "text that is not empty" : "at least \(Int(exactly: least) ?? 0) characters"))
             }
         case .array(let elements):
             guard let items = schema["items"] else { break }
@@ -80,7 +84,8 @@ package struct ConfigSchema: Sendable {
     }
 
     /// nil when there are no alternatives; else what is wrong with all of them.
-    private static func checkAlternatives(_ node: ConfigNode, _ schema: ConfigNode, _ subject: String) -> [Diagnostic]? {
+    private static func checkAlternatives(_ node: ConfigNode, _ schema: ConfigNode, _ subject: String) -> [Diagnostic]?
+    {
         for word in ["oneOf", "anyOf"] {
             guard case .array(let alternatives) = schema[word]?.content, !alternatives.isEmpty else { continue }
             let results = alternatives.map { check(node, against: $0, subject: subject) }
@@ -107,7 +112,9 @@ package struct ConfigSchema: Sendable {
         return []
     }
 
-    private static func checkMembers(_ given: [ConfigMember], of node: ConfigNode, _ schema: ConfigNode, _ subject: String)
+    private static func checkMembers(
+        _ given: [ConfigMember], of node: ConfigNode, _ schema: ConfigNode, _ subject: String
+    )
         -> [Diagnostic]
     {
         var problems: [Diagnostic] = []
@@ -127,7 +134,9 @@ package struct ConfigSchema: Sendable {
                         help: Suggestion.question(for: member.key, among: known)
                             ?? "known keys: \(known.sorted().joined(separator: ", "))"))
             case .object:
-                if let more = schema["additionalProperties"] { problems += check(member.node, against: more, subject: name) }
+                if let more = schema["additionalProperties"] {
+                    problems += check(member.node, against: more, subject: name)
+                }
             default: break
             }
         }
@@ -168,7 +177,9 @@ package struct ConfigSchema: Sendable {
         for word in ["oneOf", "anyOf"] {
             if case .array(let alternatives) = schema[word]?.content { names += alternatives.flatMap(typeNames) }
         }
-        if names.isEmpty, case .array(let allowed) = schema["enum"]?.content { return allowed.map(\.found).joined(separator: " or ") }
+        if names.isEmpty, case .array(let allowed) = schema["enum"]?.content {
+            return allowed.map(\.found).joined(separator: " or ")
+        }
         return names.isEmpty ? "any value" : names.joined(separator: " or ")
     }
 

@@ -79,6 +79,18 @@ package struct Diagnostic: Error, Sendable, Equatable {
         ])
     }
 
+    /// Those that point into the file from top to bottom, then the others as they are.
+    static func inReadingOrder(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+        func rank(_ diagnostic: Diagnostic) -> (Int, Int) {
+            guard diagnostic.excerpt?.isFile == true, let line = diagnostic.line else { return (.max, 0) }
+            return (line, diagnostic.column ?? 0)
+        }
+        return diagnostics.enumerated().sorted { left, right in
+            let (a, b) = (rank(left.element), rank(right.element))
+            return a == b ? left.offset < right.offset : a < b
+        }.map(\.element)
+    }
+
     /// Text from outside must not steer the terminal: control characters are written out, long text is cut.
     static func printable(_ text: String, limit: Int = 300) -> String {
         var result = ""

@@ -17,11 +17,13 @@ package struct Override: Sendable, Equatable {
         let flag = "--set \(assignment)"
         guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
             throw Diagnostic(
-                "\"\(assignment)\" is no setting", at: Place(SourceText(kind: .flag, name: "command line", text: flag), 6..<flag.utf8.count),
+                "\"\(assignment)\" is no setting",
+                at: Place(SourceText(kind: .flag, name: "command line", text: flag), 6..<flag.utf8.count),
                 expected: "KEY=VALUE", help: "write --set stages.NAME.workers=4")
         }
         self.init(
-            key: String(assignment[..<equals]), value: String(assignment[assignment.index(after: equals)...]), flag: flag)
+            key: String(assignment[..<equals]), value: String(assignment[assignment.index(after: equals)...]),
+            flag: flag)
     }
 
     private var source: SourceText { SourceText(kind: .flag, name: "command line", text: flag) }
@@ -49,7 +51,8 @@ package struct Override: Sendable, Equatable {
         return try put(node, steps[...], into: root, inStages: false)
     }
 
-    private func put(_ value: ConfigNode, _ steps: ArraySlice<String>, into node: ConfigNode, inStages: Bool) throws(Diagnostic)
+    private func put(_ value: ConfigNode, _ steps: ArraySlice<String>, into node: ConfigNode, inStages: Bool)
+        throws(Diagnostic)
         -> ConfigNode
     {
         guard let step = steps.first else { return value }

@@ -41,7 +41,8 @@ extension Pipeline {
         }
         let before = Dictionary(old.resolved.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         let after = Dictionary(new.resolved.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-        let paths = new.resolved.map(\.path) + old.resolved.map(\.path).filter { after[$0.joined(separator: ".")] == nil }
+        let paths =
+            new.resolved.map(\.path) + old.resolved.map(\.path).filter { after[$0.joined(separator: ".")] == nil }
         for path in paths where isComparable(path) && isLeaf(path) {
             let key = path.joined(separator: ".")
             let (was, now) = (before[key] ?? .null, after[key] ?? .null)
@@ -95,7 +96,8 @@ extension Pipeline {
         if key == "batch.records" { return batch.records.place }
         if key == "batch.bytes" { return batch.bytes.place }
         guard key.hasPrefix("stages."), let dot = key.lastIndex(of: ".") else { return stages.first?.name.place }
-        let name = String(key[key.index(key.startIndex, offsetBy: 7)..<max(dot, key.index(key.startIndex, offsetBy: 7))])
+        let name = String(
+            key[key.index(key.startIndex, offsetBy: 7)..<max(dot, key.index(key.startIndex, offsetBy: 7))])
         guard let stage = stage(named: name) else { return nil }
         switch key[key.index(after: dot)...] {
         case "plugin": return stage.plugin.place

@@ -18,7 +18,8 @@ extension Pipeline {
         switch ConfigParser.parse(source) {
         case .failure(let problems): return Resolution(pipeline: nil, diagnostics: problems.all)
         case .success(let root):
-            return resolve(root, file: source.name, directory: directory, overrides: overrides, environment: environment)
+            return resolve(
+                root, file: source.name, directory: directory, overrides: overrides, environment: environment)
         }
     }
 
@@ -30,13 +31,16 @@ extension Pipeline {
         var root = root
         if case .object = root.content {
             for override in overrides {
-                do throws(Diagnostic) { root = try override.applied(to: root) } catch { resolver.diagnostics.append(error) }
+                do throws(Diagnostic) { root = try override.applied(to: root) } catch {
+                    resolver.diagnostics.append(error)
+                }
             }
         }
         let pipeline = PipelineReader(resolver: resolver).read(root, file: file, directory: directory)
         resolver.checkUnknownVariables()
         let hasErrors = resolver.diagnostics.contains { $0.severity == .error }
-        return Resolution(pipeline: hasErrors ? nil : pipeline, diagnostics: resolver.diagnostics)
+        return Resolution(
+            pipeline: hasErrors ? nil : pipeline, diagnostics: Diagnostic.inReadingOrder(resolver.diagnostics))
     }
 
     /// The name of a pipeline without one: that of its file without the extension.

@@ -28,6 +28,11 @@ package struct PluginLocator {
     package struct Found: Sendable, Equatable {
         package var name: String
         package var path: String
+
+        package init(name: String, path: String) {
+            self.name = name
+            self.path = path
+        }
     }
 
     /// The folders of a colon-separated path.
@@ -63,7 +68,8 @@ package struct PluginLocator {
         }
         guard plugin.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), plugin.utf8.count <= 200 else {
             return .failure(
-                Diagnostic("a plugin cannot have such a name", at: place, found: "\"\(plugin)\"", expected: "a plain word"))
+                Diagnostic(
+                    "a plugin cannot have such a name", at: place, found: "\"\(plugin)\"", expected: "a plain word"))
         }
         let candidates = folders.map { "\($0)/libstage-\(name).so" }
         if let path = candidates.first(where: fileExists) { return .success(Found(name: name, path: path)) }

@@ -124,7 +124,8 @@ extension ValueForm where Value == [RetryCategory] {
 /// What things may be called.
 package enum Names {
     static let nameRule = "1 to 64 of a-z, 0-9, _ and -"
-    package static let jobNameRule = "1 to 64 letters, digits, \".\", \"_\" and \"-\", not beginning with \".\" or \"-\""
+    package static let jobNameRule =
+        "1 to 64 letters, digits, \".\", \"_\" and \"-\", not beginning with \".\" or \"-\""
 
     /// Whether a stage, a limit or a budget may have this name.
     package static func isName(_ text: String) -> Bool {

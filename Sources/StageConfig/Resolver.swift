@@ -47,11 +47,16 @@ final class Resolver {
     func checkUnknownVariables() {
         for name in environment.keys.sorted() where name.hasPrefix("STAGEHOST_") && !consulted.contains(name) {
             if Self.otherVariables.contains(name) { continue }
-            let near = Suggestion.nearest(to: name, among: consulted.sorted())
+            // Without the prefix that all share: it would make everything look near.
+            let prefix = "STAGEHOST_".count
+            let near = Suggestion.nearest(
+                to: String(name.dropFirst(prefix)), among: consulted.sorted().map { String($0.dropFirst(prefix)) }
+            ).map { "STAGEHOST_" + $0 }
             guard near != nil || name.hasPrefix("STAGEHOST_STAGES_") else { continue }
             diagnostics.append(
                 .warning(
-                    "the environment variable \(name) names no setting", help: near.map { "did you mean \($0)?" }
+                    "the environment variable \(name) names no setting",
+                    help: near.map { "did you mean \($0)?" }
                         ?? "unset it, or write it as STAGEHOST_STAGES_NAME_KEY"))
         }
     }

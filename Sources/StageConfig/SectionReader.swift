@@ -63,7 +63,8 @@ struct SectionReader {
         guard let node = node(key) else {
             resolver.diagnostics.append(
                 Diagnostic(
-                    "\(name(key)) is missing", at: place.map { Place($0.source, $0.range.lowerBound..<$0.range.lowerBound + 1) },
+                    "\(name(key)) is missing",
+                    at: place.map { Place($0.source, $0.range.lowerBound..<$0.range.lowerBound + 1) },
                     expected: form.expected, help: help))
             return nil
         }
@@ -89,7 +90,8 @@ struct SectionReader {
 
     func name(_ key: String) -> String { (path + [key]).joined(separator: ".") }
 
-    func report(_ message: String, at place: Place?, found: String? = nil, expected: String? = nil, help: String? = nil) {
+    func report(_ message: String, at place: Place?, found: String? = nil, expected: String? = nil, help: String? = nil)
+    {
         resolver.diagnostics.append(Diagnostic(message, at: place, found: found, expected: expected, help: help))
     }
 

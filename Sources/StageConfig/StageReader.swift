@@ -68,7 +68,8 @@ struct StageReader {
     }
 
     private func readWith(_ stage: inout SectionReader, _ node: ConfigNode) -> ConfigNode {
-        let with = stage.node("with") ?? ConfigNode(.object([]), at: Place(node.place.source, node.place.range.prefix(1)))
+        let with =
+            stage.node("with") ?? ConfigNode(.object([]), at: Place(node.place.source, node.place.range.prefix(1)))
         guard case .object = with.content else {
             stage.report(
                 "invalid value for \(stage.name("with"))", at: with.place, found: with.found, expected: "an object",

@@ -28,7 +28,8 @@ extension ValueForm where Value == Int {
     /// A size in bytes, with its unit.
     static func size(from least: Int, upTo most: Int = .max) -> ValueForm {
         ValueForm(
-            expected: "a size from \(SizeText.format(least))" + (most == .max ? "" : " to \(SizeText.format(most))")
+            expected: "a size of at least \(SizeText.format(least))"
+                + (most == .max ? "" : " and at most \(SizeText.format(most))")
                 + ", such as \"64KiB\", \"512MiB\" or \"1GB\"",
             decode: { node in
                 let value = node.isZero ? 0 : node.string.flatMap(SizeText.parse)
@@ -59,7 +60,9 @@ extension ValueForm where Value == Double {
                 return value.flatMap { range.contains($0) ? $0 : nil }
             },
             encode: { value in Int64(exactly: value).map { .integer($0) } ?? .number(value) },
-            help: { node in node.string.flatMap(Double.init).map { "write \(JSONValue.number($0).json()) without quotes" } })
+            help: { node in
+                node.string.flatMap(Double.init).map { "write \(JSONValue.number($0).json()) without quotes" }
+            })
     }
 
     /// A share of a whole.
@@ -86,7 +89,9 @@ extension ValueForm where Value == Bool {
 }
 
 extension ValueForm where Value == String {
-    static func text(_ expected: String = "text in quotes", where isValid: @escaping @Sendable (String) -> Bool = { _ in true })
+    static func text(
+        _ expected: String = "text in quotes", where isValid: @escaping @Sendable (String) -> Bool = { _ in true }
+    )
         -> ValueForm
     {
         ValueForm(
