@@ -21,8 +21,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 /// A stage plugin written in Swift: `Plugins/NAME` becomes `libstage-NAME.so`.
@@ -78,6 +78,7 @@ let package = Package(
         module("StageLog", ["CLinux", "LinuxIO"]),
         module("StageScheduler", ["StageModel"]),
         module("StageConfig", []),
+        module("StageCommand", ["StageConfig"]),
         module("StageReport", ["StageModel", "StageScheduler"]),
         module("StageControl", ["LinuxIO"]),
         module(
@@ -86,7 +87,10 @@ let package = Package(
         module("StageWorker", ["CStage", "CWorker", "CLinux", "StageModel", "StageWire"]),
         .executableTarget(
             name: "stagehost",
-            dependencies: ["LinuxIO", "StageModel", "StageConfig", "StageReport", "StageControl", "StageLog", "StageRuntime", "StageScheduler"],
+            dependencies: [
+                "LinuxIO", "StageModel", "StageCommand", "StageConfig", "StageReport", "StageControl", "StageLog",
+                "StageRuntime", "StageScheduler",
+            ],
             swiftSettings: strict),
         .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
         .executableTarget(
@@ -100,7 +104,8 @@ let package = Package(
         tests("StageWireTests", ["StageWire", "StageModel", "CLinux"]),
         tests("StageLogTests", ["StageLog", "LinuxIO"]),
         tests("StageSchedulerTests", ["StageScheduler", "StageModel"]),
-        tests("StageConfigTests", ["StageConfig"]),
+        tests("StageConfigTests", ["StageConfig"], exclude: ["Golden"]),
+        tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
         tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
         tests("PluginTests", ["CStage"]),

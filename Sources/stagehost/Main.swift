@@ -1,0 +1,40 @@
+import Glibc
+import StageCommand
+
+/// Hands the command line to the command that it names.
+@main
+enum Main {
+    static let version = "0.1.0"
+
+    static func main() {
+        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+
+    private static func run(_ words: [String]) -> ExitCode {
+        switch CommandLineParser().parse(words) {
+        case .help(let text):
+            Console.output(text)
+            return .complete
+        case .version:
+            Console.output("stagehost \(version)\n")
+            return .complete
+        case .failure(let error):
+            Console.error(error.rendered())
+            return .usage
+        case .command(let parsed):
+            return dispatch(parsed)
+        }
+    }
+
+    private static func dispatch(_ parsed: ParsedCommand) -> ExitCode {
+        switch parsed.command.name {
+        case "validate": return ValidateCommand.run(parsed)
+        case "config": return ConfigCommand.run(parsed)
+        case "completions": return CompletionsCommand.run(parsed)
+        case "man": return ManCommand.run(parsed, version: version)
+        default:
+            Console.error("error: `stagehost \(parsed.command.name)` is in the table of commands but is not dispatched")
+            return .internalError
+        }
+    }
+}
