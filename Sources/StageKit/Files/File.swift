@@ -84,11 +84,6 @@ package struct File: ~Copyable {
     package func adviseSequential() {
         _ = posix_fadvise(descriptor, 0, 0, CInt(POSIX_FADV_SEQUENTIAL))
     }
-
-    /// Tells the kernel that a range will not be read again.
-    package func adviseDone(_ range: Range<Int>) {
-        _ = posix_fadvise(descriptor, range.lowerBound, range.count, CInt(POSIX_FADV_DONTNEED))
-    }
 }
 
 /// Calls `body` with the path as C wants it.
