@@ -1,7 +1,7 @@
 import Glibc
 import StageKit
 
-/// Something to find in a text: plain text by `memmem`, anything else by the C library's POSIX extended regular
+/// Something to find in a text: plain text byte by byte, anything else by the C library's POSIX extended regular
 /// expressions.
 @safe final class TextPattern: @unchecked Sendable {
     // A compiled expression is only read; regexec may run on several threads.
@@ -42,17 +42,26 @@ import StageKit
     /// Whether the pattern occurs in `text`. The expression sees bytes, NUL included.
     @unsafe func isFound(in text: UnsafeRawBufferPointer) -> Bool {
         guard let expression = unsafe expression else {
-            guard let start = text.baseAddress else { return false }
-            return unsafe literal.withUnsafeBytes { wanted in
-                guard let first = wanted.baseAddress else { return true }
-                return unsafe memmem(start, text.count, first, wanted.count) != nil
-            }
+            return unsafe containsLiteral(text)
         }
         // regoff_t is 32 bits wide; a value is at most 256 MiB.
         var range = regmatch_t(rm_so: 0, rm_eo: regoff_t(clamping: text.count))
         return unsafe withEmptyFallback(text) { start in
             unsafe regexec(expression, start, 1, &range, REG_STARTEND) == 0
         }
+    }
+
+    private func containsLiteral(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard let start = text.baseAddress, text.count >= literal.count else { return false }
+        var at = 0
+        let last = text.count - literal.count
+        while at <= last, let hit = unsafe memchr(start + at, CInt(literal[0]), last - at + 1) {
+            at = unsafe UnsafeRawPointer(hit) - start
+            let here = unsafe UnsafeRawBufferPointer(start: start + at, count: literal.count)
+            if unsafe here.elementsEqual(literal) { return true }
+            at += 1
+        }
+        return false
     }
 
     /// An empty value may have no address, but an expression may match it.
