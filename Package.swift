@@ -45,6 +45,11 @@ let plugins: [Plugin] = [
     Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
 ]
 
+/// Hides everything of a Swift plugin but `stage_plugin_v1`.
+let onlyTheEntry: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
+]
+
 let pluginTargets: [Target] = plugins.map { plugin in
     plugin.inC
         ? .target(
@@ -52,7 +57,7 @@ let pluginTargets: [Target] = plugins.map { plugin in
             publicHeadersPath: "include", cSettings: strictC)
         : .target(
             name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
-            swiftSettings: strict)
+            swiftSettings: strict, linkerSettings: onlyTheEntry)
 }
 
 let pluginProducts: [Product] = plugins.map {
@@ -98,7 +103,7 @@ let package = Package(
             dependencies: ["CLinux", "LinuxIO", "StageWire", "StageLog", "StageScheduler", "StageConfig", "StageRuntime"],
             swiftSettings: strict),
         tests("CStageTests", ["CStage"]),
-        tests("StageKitTests", ["StageKit"]),
+        tests("StageKitTests", ["StageKit", "CStage"]),
         tests("LinuxIOTests", ["LinuxIO", "CLinux"]),
         tests("StageModelTests", ["StageModel"]),
         tests("StageWireTests", ["StageWire", "StageModel", "CLinux"]),

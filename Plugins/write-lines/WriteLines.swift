@@ -1,1 +1,100 @@
-// WriteLines
+import StageKit
+
+@c @implementation
+func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteLines.self) }
+
+/// Writes each record as a line of one file, and cuts the file back to the checkpoint when it opens: what was written
+/// but never acknowledged is written again, at the same place.
+struct WriteLines: Sink {
+    static let id = "write-lines"
+    static let version = "1.0.0"
+    static let summary = "Writes records as the lines of a file, as they are or as JSON, each exactly once."
+    static let configurationSchema: String? = """
+        {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["path"],
+          "properties": {
+            "path": {
+              "description": "File to write. Relative to the pipeline file; its folder is created. A new run empties the file.",
+              "type": "string", "minLength": 1
+            },
+            "format": {
+              "description": "raw: the value and a newline. json: an object with id, key and value.",
+              "enum": ["raw", "json"], "default": "raw"
+            }
+          }
+        }
+        """
+
+    enum Format: String, ConfigurationChoice {
+        case raw, json
+    }
+
+    struct Configuration: Decodable {
+        var path: String
+        var format: Format?
+    }
+
+    /// The checkpoint: so much of the file is ours and acknowledged.
+    struct Position: Codable {
+        var bytes: Int
+    }
+
+    private let file: OutputFile
+    private let format: Format
+    private var lines: [UInt8] = []
+
+    init(configuration: Configuration, host: Host) throws {
+        guard !configuration.path.isEmpty, !configuration.path.utf8.contains(0) else {
+            throw ConfigurationError("path", found: JSON.quote(configuration.path), expected: "the path of a file")
+        }
+        format = configuration.format ?? .raw
+        let position = try host.checkpoint(as: Position.self)
+        do {
+            file = try OutputFile(Array(configuration.path.utf8), cutTo: position?.bytes)
+        } catch let error as SystemError {
+            if error.isOutOfSpace { throw StageFailure.retry("\(error)") }
+            throw StageFailure.fatal("\(error)")
+        }
+    }
+
+    mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
+        lines.removeAll(keepingCapacity: true)
+        for index in 0..<batch.count {
+            let record = batch[index]
+            do {
+                switch format {
+                case .raw: unsafe try LineFormat.appendRaw(record.valueBuffer, to: &lines)
+                case .json: try LineFormat.appendJSON(record, to: &lines)
+                }
+            } catch let failure as RecordFailure {
+                try output.fail(index, failure)
+            }
+        }
+        do {
+            try file.append(lines)
+        } catch {
+            // Also what cannot be helped by waiting is worth a few tries: nothing has been written.
+            throw StageFailure.retry("\(error)")
+        }
+        try acknowledge(output)
+    }
+
+    mutating func sync(into output: borrowing SinkOutput) throws {
+        do {
+            try file.sync()
+        } catch {
+            throw StageFailure.fatal("\(error); what was written since the last sync may be lost")
+        }
+        try acknowledge(output)
+    }
+
+    mutating func finish(into output: borrowing SinkOutput) throws {
+        try sync(into: output)
+    }
+
+    private func acknowledge(_ output: borrowing SinkOutput) throws {
+        try output.checkpoint(try JSON.encode(Position(bytes: file.size)))
+    }
+}

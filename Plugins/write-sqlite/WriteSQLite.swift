@@ -1,1 +1,132 @@
-// WriteSQLite
+import StageKit
+
+@c @implementation
+func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteSQLite.self) }
+
+/// Writes records as rows of a table, each batch in one transaction together with its number: what is there already is
+/// recognised, and not written again.
+struct WriteSQLite: Sink {
+    static let id = "write-sqlite"
+    static let version = "1.0.0"
+    static let summary = "Writes records as rows of an SQLite table, each exactly once."
+    static let configurationSchema: String? = """
+        {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["database", "table"],
+          "properties": {
+            "database": {
+              "description": "File of the database. Relative to the pipeline file; created, with its folder, if missing.",
+              "type": "string", "minLength": 1
+            },
+            "table": {"description": "Table to write; created if missing.", "type": "string", "minLength": 1},
+            "columns": {
+              "description": "Column name to what goes into it: id, key, value, or a JSON pointer into the value. Default: id, key and value.",
+              "type": "object", "minProperties": 1, "maxProperties": 500,
+              "additionalProperties": {"type": "string"}
+            },
+            "upsert": {
+              "description": "Column by which a row replaces an earlier one; gets a unique index.",
+              "type": "string"
+            },
+            "busy_timeout_ms": {
+              "description": "How long to wait for another writer before the batch is tried again later.",
+              "type": "integer", "minimum": 0, "maximum": 600000, "default": 5000
+            }
+          }
+        }
+        """
+
+    struct Configuration: Decodable {
+        var database: String
+        var table: String
+        var columns: [String: String]?
+        var upsert: String?
+        var busy_timeout_ms: Int?
+    }
+
+    /// The checkpoint: the last batch that is committed.
+    struct Position: Codable {
+        var batch: UInt64
+    }
+
+    private let database: Database
+    private let writer: RowWriter
+    private let progress: ProgressTable
+
+    init(configuration: Configuration, host: Host) throws {
+        let timeout = configuration.busy_timeout_ms ?? 5000
+        try ConfigurationError.check("busy_timeout_ms", timeout, in: 0...600_000)
+        guard !configuration.database.isEmpty else {
+            throw ConfigurationError("database", found: "\"\"", expected: "the file of a database")
+        }
+        let table = try TableLayout(configuration)
+        do {
+            try Paths.createFolder(of: Array(configuration.database.utf8))
+            let database = try Database(configuration.database, busyTimeoutMilliseconds: timeout)
+            self.database = database
+            let position = try host.checkpoint(as: Position.self)
+            try database.transaction {
+                try database.execute(table.creation)
+                if let index = table.uniqueIndex { try database.execute(index) }
+            }
+            progress = try ProgressTable(
+                database, stage: host.stageName, table: configuration.table, shard: host.shardIndex,
+                checkpoint: position?.batch)
+            writer = try RowWriter(database, table)
+        } catch let error as SystemError {
+            throw StageFailure.fatal("\(error)")
+        } catch let error as DatabaseError {
+            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+        }
+    }
+
+    mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
+        if let committed = progress.committed, batch.sequence <= committed {
+            // Committed by a worker that died before it could say so.
+            try output.checkpoint(try JSON.encode(Position(batch: committed)))
+            return
+        }
+        do {
+            let sequence = batch.sequence
+            try database.begin()
+            do {
+                for index in 0..<batch.count {
+                    do {
+                        try writer.write(batch[index])
+                    } catch let failure as RecordFailure {
+                        try output.fail(index, failure)
+                    }
+                }
+                try progress.advance(to: sequence)
+                try database.commit()
+            } catch {
+                database.rollback()
+                throw error
+            }
+            progress.didCommit(sequence)
+        } catch let error as DatabaseError {
+            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+        }
+        try output.checkpoint(try JSON.encode(Position(batch: batch.sequence)))
+    }
+
+    mutating func sync(into output: borrowing SinkOutput) throws {
+        do {
+            try progress.makeDurable()
+        } catch let error as DatabaseError {
+            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+        }
+        if let committed = progress.committed { try output.checkpoint(try JSON.encode(Position(batch: committed))) }
+    }
+
+    mutating func finish(into output: borrowing SinkOutput) throws {
+        try sync(into: output)
+    }
+
+    mutating func close() {
+        writer.close()
+        progress.close()
+        database.close()
+    }
+}

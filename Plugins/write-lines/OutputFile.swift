@@ -1,0 +1,55 @@
+import StageKit
+
+/// The file of the sink: grows at its end, and never has part of a batch in it for longer than a write takes.
+final class OutputFile {
+    private let file: File
+
+    /// Bytes that are ours; the file is never longer, but for a write that is under way.
+    private(set) var size: Int
+
+    private var isSynced = false
+    private var isFolderSynced = false
+
+    /// Opens the file and cuts it to `position`; without one it is created, or emptied.
+    init(_ path: [UInt8], cutTo position: Int?) throws {
+        try Paths.createFolder(of: path)
+        let file = try File.writing(path)
+        let name = String(decoding: path, as: UTF8.self)
+        let (found, isRegular) = try file.status()
+        guard isRegular else { throw StageFailure.fatal("\(name): is not a regular file; give the path of one") }
+        guard file.lock() else {
+            throw StageFailure.retry("\(name): another process is writing it; let that one finish")
+        }
+        let size = position ?? 0
+        guard size >= 0, found >= size else {
+            throw StageFailure.fatal(
+                "\(name): has \(found) bytes, but \(size) were written and acknowledged; "
+                    + "it was cut or replaced since: put it back, or start over")
+        }
+        if found > size { try file.truncate(to: size) }
+        self.file = file
+        self.size = size
+    }
+
+    /// Writes `bytes` at the end, all or none.
+    func append(_ bytes: [UInt8]) throws {
+        guard !bytes.isEmpty else { return }
+        isSynced = false
+        do {
+            try bytes.withStageBytes { unsafe try file.write($0, at: size) }
+        } catch {
+            try file.truncate(to: size)
+            throw error
+        }
+        size += bytes.count
+    }
+
+    /// Makes durable what was written, and after the first time also that the file exists.
+    func sync() throws(SystemError) {
+        guard !isSynced else { return }
+        try file.syncData()
+        if !isFolderSynced { try File.syncFolder(of: file.path) }
+        isSynced = true
+        isFolderSynced = true
+    }
+}
