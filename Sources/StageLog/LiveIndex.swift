@@ -73,11 +73,6 @@ struct LiveIndex {
 
     var nextOrdinal: UInt32 { firstOrdinal + UInt32(live.count) }
 
-    mutating func reserve(_ count: Int) {
-        live.reserveCapacity(live.count + count)
-        newest.reserveCapacity(newest.count + count)
-    }
-
     func contains(_ batch: UInt64) -> Bool { batch > 0 && (batch <= committedThrough || beyond.contains(batch)) }
 
     subscript(ordinal: UInt32) -> Live { live[Int(ordinal - firstOrdinal)] }

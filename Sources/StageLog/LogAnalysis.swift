@@ -29,7 +29,9 @@ struct LogAnalysis {
     static func make(_ disk: any Disk, folder: String) throws(LogError) -> LogAnalysis? {
         let names = try onDisk { () throws(DiskError) in try disk.list(folder) }.sorted()
         var analysis = LogAnalysis()
-        analysis.leftovers = names.filter { $0.hasSuffix(".log.new") && SegmentName.number(String($0.dropLast(4))) != nil }
+        analysis.leftovers = names.filter {
+            $0.hasSuffix(".log.new") && SegmentName.number(String($0.dropLast(4))) != nil
+        }
         let numbers = names.compactMap(SegmentName.number)
         guard let last = numbers.last else { return nil }
         try analysis.read(disk, folder, numbers, last)
@@ -49,7 +51,8 @@ struct LogAnalysis {
         mark = try reader.mark(at: newest)
         guard (1...last).contains(mark.firstSegment) else {
             throw .damaged(
-                reader.path, newest.offset, expected: "a first segment from 1 to \(last)", found: "\(mark.firstSegment)")
+                reader.path, newest.offset, expected: "a first segment from 1 to \(last)", found: "\(mark.firstSegment)"
+            )
         }
         index = LiveIndex(watermark: mark.watermark)
         leftovers += numbers.filter { $0 < mark.firstSegment }.map(SegmentName.of)
@@ -62,7 +65,8 @@ struct LogAnalysis {
             }
             let isBeforeEmpty = number + 1 == last && walk.entries.count == 1
             try readSealedSegment(
-                SegmentReader(disk, folder: folder, number: number), predecessor: isBeforeEmpty ? header.predecessor : nil)
+                SegmentReader(disk, folder: folder, number: number),
+                predecessor: isBeforeEmpty ? header.predecessor : nil)
         }
         try add(walk.entries.map(\.record), of: reader, bytes: walk.end)
         index.forget(through: mark.watermark)
@@ -78,7 +82,8 @@ struct LogAnalysis {
         isTorn = walk.end != reader.size
         if let seal = walk.sealOffset {
             throw .damaged(
-                reader.path, seal, expected: "segment \(reader.number + 1) after a sealed one", found: "no such segment")
+                reader.path, seal, expected: "segment \(reader.number + 1) after a sealed one", found: "no such segment"
+            )
         }
         guard let fault = walk.fault else {
             if walk.end < UInt64(header.created) {
@@ -106,7 +111,8 @@ struct LogAnalysis {
         guard header.identity == identity else {
             throw LogError(
                 .foreign, file: reader.path, offset: 16, expected: "log \(hexadecimal(identity))",
-                found: "log \(hexadecimal(header.identity))", help: "put the segments of one log into a folder of their own")
+                found: "log \(hexadecimal(header.identity))",
+                help: "put the segments of one log into a folder of their own")
         }
         do throws(LogError) {
             if let sealed = try reader.sealedIndex() {
@@ -116,14 +122,16 @@ struct LogAnalysis {
         } catch { if predecessor == nil || error.code != .damaged { throw error } }
         guard let predecessor else {
             throw .damaged(
-                reader.path, reader.size, expected: "an index and a footer at the end of a segment that has a successor",
+                reader.path, reader.size,
+                expected: "an index and a footer at the end of a segment that has a successor",
                 found: "none")
         }
         var walk = try reader.walk()
         recovery.verifiedBytes += try reader.verifySections(of: &walk, behind: walk.synced)
         guard walk.end == predecessor else {
             throw walk.fault?.error(in: reader.path)
-                ?? .damaged(reader.path, walk.end, expected: "entries up to byte \(predecessor)", found: "up to \(walk.end)")
+                ?? .damaged(
+                    reader.path, walk.end, expected: "entries up to byte \(predecessor)", found: "up to \(walk.end)")
         }
         needsSeal = true
         recovery.reports.append(RecoveryReport(kind: .sealed, file: reader.path, offset: walk.end))
@@ -134,7 +142,6 @@ struct LogAnalysis {
         _ records: [IndexRecord], of reader: SegmentReader, bytes: UInt64
     ) throws(LogError) {
         var segment = Segment(number: reader.number, bytes: bytes, firstOrdinal: index.nextOrdinal)
-        index.reserve(records.count)
         guard records.first?.entry.type == .mark else {
             throw .damaged(reader.path, 64, expected: "a mark", found: "none at the beginning of the segment")
         }

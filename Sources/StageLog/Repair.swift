@@ -12,8 +12,8 @@ package struct RepairReport: Equatable, Sendable {
 }
 
 extension StageLog {
-    /// Makes a damaged log usable: keeps every valid entry, keeps the damaged files under another name, and says which batches are no
-    /// longer whole. A log without damage is left alone. May be interrupted and called again.
+    /// Makes a damaged log usable: keeps every valid entry, keeps the damaged files under another name, and says which
+    /// batches are no longer whole. A log without damage is left alone. May be interrupted and called again.
     package static func repair(disk: any Disk, folder: String) throws(LogError) -> RepairReport {
         var repair = try Repair(disk, folder)
         return try repair.run()

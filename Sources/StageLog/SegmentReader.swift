@@ -54,7 +54,8 @@ final class SegmentReader {
             let placed = PlacedHeader(header: header, offset: offset)
             guard offset + header.contentBytes <= size else {
                 throw Fault(
-                    offset, "an entry of \(header.contentBytes) bytes", "\(size - offset) bytes and the end of the file")
+                    offset, "an entry of \(header.contentBytes) bytes", "\(size - offset) bytes and the end of the file"
+                )
             }
             return .success(placed)
         } catch { return .failure(error) }
@@ -92,8 +93,8 @@ final class SegmentReader {
         do throws(Fault) { return try Mark.decode(extra, at: offset) } catch { throw error.error(in: path) }
     }
 
-    /// All entry headers behind `offset` that are valid by their checksums, wherever they begin. Stops when `body` says so
-    /// by returning false.
+    /// All entry headers behind `offset` that are valid by their checksums, wherever they begin. Stops when `body` says
+    /// so by returning false.
     func headers(behind offset: UInt64, _ body: (PlacedHeader) throws(LogError) -> Bool) throws(LogError) {
         var base = offset + UInt64(EntryHeader.alignment)
         while base + UInt64(EntryHeader.byteCount) <= size {

@@ -70,7 +70,8 @@ extension SegmentReader {
         else {
             throw .damaged(
                 path, offset, expected: "a seal with an index of \(footer.entryCount) entries at the end of the file",
-                found: "an entry of type \(placed.header.entry.type.rawValue) with \(placed.header.recordsLength) bytes")
+                found: "an entry of type \(placed.header.entry.type.rawValue) with \(placed.header.recordsLength) bytes"
+            )
         }
         let indexOffset = offset + UInt64(EntryHeader.byteCount)
         let index = try bytes(at: indexOffset, count: Int(length))
@@ -94,7 +95,8 @@ extension SegmentReader {
         }
         guard expected == offset, records.first?.entry.type == .mark else {
             throw .damaged(
-                path, indexOffset, expected: "an index from a mark up to byte \(offset)", found: "one up to \(expected)")
+                path, indexOffset, expected: "an index from a mark up to byte \(offset)", found: "one up to \(expected)"
+            )
         }
         return (records, offset)
     }

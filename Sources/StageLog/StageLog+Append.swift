@@ -3,9 +3,9 @@ extension StageLog {
 
     /// Appends the outcome of a batch (`.whole`) or of some of its records (`.partial`).
     ///
-    /// The records go out as they are, in one write with header and extra; nothing is copied. When it throws `full` or `io`,
-    /// the log is what it was before, and the same call may be made again. Safe from a crash of this process when it
-    /// returns, from a power loss after `sync`.
+    /// The records go out as they are, in one write with header and extra; nothing is copied. When it throws `full` or
+    /// `io`, the log is what it was before, and the same call may be made again. Safe from a crash of this process when
+    /// it returns, from a power loss after `sync`.
     @discardableResult
     package func append(
         _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer
@@ -63,7 +63,8 @@ extension StageLog {
         let recordsBytes = unsafe records.reduce(0) { $0 + $1.count }
         guard recordsBytes <= LogEntry.maximumRecordsBytes, extra.count <= LogEntry.maximumExtraBytes else {
             throw .misuse(
-                folder, expected: "sections within 1 GiB and 128 MiB", found: "\(recordsBytes) and \(extra.count) bytes")
+                folder, expected: "sections within 1 GiB and 128 MiB", found: "\(recordsBytes) and \(extra.count) bytes"
+            )
         }
         header.recordsLength = UInt32(recordsBytes)
         header.extraLength = UInt32(extra.count)
@@ -93,7 +94,9 @@ extension StageLog {
 
     /// The active segment, ready for the next operation.
     func usable() throws(LogError) -> Active {
-        guard let active else { throw .misuse(folder, expected: "a log opened for writing", found: "one opened to look") }
+        guard let active else {
+            throw .misuse(folder, expected: "a log opened for writing", found: "one opened to look")
+        }
         switch state {
         case .ready: break
         case .overlong: try cutBack(active)

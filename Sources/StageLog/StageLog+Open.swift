@@ -3,8 +3,8 @@ import CLinux
 extension StageLog {
     /// Opens the log in a folder, or begins one; puts in order what a crash left, and says what that was.
     ///
-    /// Reads no sections except of the few entries that may not have been synced. Throws `damaged` without having modified
-    /// anything.
+    /// Reads no sections except of the few entries that may not have been synced. Throws `damaged` without having
+    /// modified anything.
     package static func open(
         disk: any Disk, folder: String, options: LogOptions = LogOptions()
     ) throws(LogError) -> (log: StageLog, recovery: Recovery) {
@@ -45,7 +45,8 @@ extension StageLog {
     ) throws(LogError) {
         guard let wanted = options.identity, wanted != analysis.identity else { return }
         throw LogError(
-            .foreign, file: folder, expected: "log \(hexadecimal(wanted))", found: "log \(hexadecimal(analysis.identity))",
+            .foreign, file: folder, expected: "log \(hexadecimal(wanted))",
+            found: "log \(hexadecimal(analysis.identity))",
             help: "give every stage of every job a folder of its own")
     }
 
@@ -53,7 +54,11 @@ extension StageLog {
         _ disk: any Disk, _ folder: String, _ options: LogOptions
     ) throws(LogError) -> (log: StageLog, recovery: Recovery) {
         var analysis = LogAnalysis()
-        if let identity = options.identity { analysis.identity = identity } else { analysis.identity = try randomIdentity(folder) }
+        if let identity = options.identity {
+            analysis.identity = identity
+        } else {
+            analysis.identity = try randomIdentity(folder)
+        }
         let file = NewSegment(identity: analysis.identity, number: 1, predecessor: 0, mark: Mark())
         let active = try file.create(disk, folder: folder)
         file.enter(&analysis.index, &analysis.segments)

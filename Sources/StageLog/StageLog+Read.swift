@@ -24,7 +24,8 @@ extension StageLog {
         let start = offset + UInt64(EntryHeader.byteCount)
         unsafe try read("records", decoded.recordsLength, decoded.recordsChecksum, file, path, start, records)
         unsafe try read(
-            "extra", decoded.extraLength, decoded.extraChecksum, file, path, start + UInt64(decoded.recordsLength), extra)
+            "extra", decoded.extraLength, decoded.extraChecksum, file, path, start + UInt64(decoded.recordsLength),
+            extra)
     }
 
     /// The records section of an entry.

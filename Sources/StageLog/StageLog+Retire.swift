@@ -1,9 +1,10 @@
 extension StageLog {
-    /// Says that the results of all batches up to `batch` will not be asked for again, and removes the segments that hold
-    /// nothing else. Returns the bytes that were freed.
+    /// Says that the results of all batches up to `batch` will not be asked for again, and removes the segments that
+    /// hold nothing else. Returns the bytes that were freed.
     ///
-    /// Batches that are not all whole are not retired, whatever is asked. A checkpoint that would still be the newest is
-    /// carried over. Files go only after the mark that speaks for them is durable; everything appended so far is then durable too.
+    /// Batches that are not all whole are not retired, whatever is asked. A checkpoint that would still be the newest
+    /// is carried over. Files go only after the mark that speaks for them is durable; everything appended so far is
+    /// then durable too.
     @discardableResult
     package func retire(through batch: UInt64) throws(LogError) -> UInt64 {
         _ = try usable()

@@ -1,7 +1,7 @@
 /// One stage's durable log: an append-only, segmented list of what became of its batches.
 ///
-/// The log knows no stage: it stores entries (`LogEntry`, two opaque sections) and knows which batches are whole. What it
-/// promises, and the bytes on disk, are in `docs/log-format.md`. Use it from one thread at a time.
+/// The log knows no stage: it stores entries (`LogEntry`, two opaque sections) and knows which batches are whole. What
+/// it promises, and the bytes on disk, are in `docs/log-format.md`. Use it from one thread at a time.
 package final class StageLog {
     typealias Segment = LogAnalysis.Segment
 
@@ -111,8 +111,8 @@ package final class StageLog {
     /// The batches that have pending entries, in order.
     package var pendingBatches: [UInt64] { index.pendingBatches }
 
-    /// The newest entry in order of batches that carries a checkpoint, of a batch not above this one. Answers for batches
-    /// from `retiredThrough` up.
+    /// The newest entry in order of batches that carries a checkpoint, of a batch not above this one. Answers for
+    /// batches from `retiredThrough` up.
     package func lastCheckpoint(notAbove batch: UInt64) -> EntryLocation? {
         index.lastCheckpoint(notAbove: batch).map(location)
     }

@@ -33,8 +33,8 @@ package struct Finding: Equatable, Sendable, CustomStringConvertible {
 }
 
 extension StageLog {
-    /// Walks every segment and checks every checksum, sections included. Modifies nothing. One finding for each whole file and
-    /// one for each place that is torn or damaged.
+    /// Walks every segment and checks every checksum, sections included. Modifies nothing. One finding for each whole
+    /// file and one for each place that is torn or damaged.
     package static func verify(disk: any Disk, folder: String) throws(LogError) -> [Finding] {
         let names = try onDisk { () throws(DiskError) in try disk.list(folder) }.sorted()
         let numbers = names.compactMap(SegmentName.number)

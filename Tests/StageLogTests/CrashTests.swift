@@ -166,6 +166,29 @@ private final class ScriptedJob {
         }
     }
 
+    /// Another process may look at any time: every state between two operations is one that it may see.
+    @Test func everyStateBetweenTwoOperationsCanBeLookedAt() throws {
+        for point in 0..<(try operationsOfTheJob()) {
+            let disk = SimulatedDisk()
+            disk.faults[point] = .powerLoss
+            let job = ScriptedJob()
+            #expect(throws: LogError.self) { try job.run(on: disk) }
+            let seen = disk.afterPowerLoss(.nothingLost, seed: 0)
+            do {
+                let (log, _) = try seen.openLog(segmentBytes: ScriptedJob.segmentBytes, readOnly: true)
+                for batch in job.appended { #expect(log.contains(batch), "operation \(point)") }
+                #expect(seen.operations == 0)
+                let findings = try StageLog.verify(disk: seen, folder: logFolder)
+                #expect(!findings.contains { $0.state == .damaged }, "operation \(point): \(findings)")
+            } catch let error as LogError {
+                // Before the first segment has its name there is no log.
+                #expect(
+                    job.attempted.isEmpty && (error.code == .missing || error.code == .io),
+                    "operation \(point): \(error)")
+            }
+        }
+    }
+
     @Test(arguments: [SimulatedDisk.Fault.error(28), .error(5), .shortThenError(28), .short])
     func everyFailingOperationLeavesAUsableLog(_ fault: SimulatedDisk.Fault) throws {
         for point in 0..<(try operationsOfTheJob()) {

@@ -6,7 +6,8 @@ import Testing
 @Suite struct DamageTests {
     let disk = SimulatedDisk()
 
-    /// Three segments: two sealed, an open one; synced after every batch, so that damage in the middle is known as such.
+    /// Three segments: two sealed, an open one; synced after every batch, so that damage in the middle is known as
+    /// such.
     private func makeLog(batches: UInt64 = 12) throws {
         let (log, _) = try disk.openLog(segmentBytes: 1500)
         for batch in 1...batches {
@@ -134,7 +135,9 @@ import Testing
     @Test func aSegmentOfAnotherLogIsRefused() throws {
         try makeLog()
         let other = SimulatedDisk()
-        let log = try StageLog.open(disk: other, folder: logFolder, options: LogOptions(segmentBytes: 1500, identity: 5)).log
+        let log = try StageLog.open(
+            disk: other, folder: logFolder, options: LogOptions(segmentBytes: 1500, identity: 5)
+        ).log
         for batch in 1...12 as ClosedRange<UInt64> { try log.appendWhole(batch, bytes: 200) }
         disk.place(other.bytes(segmentPath(2)) ?? [], at: segmentPath(2))
         #expect(try refusal().code == .foreign)

@@ -3,7 +3,8 @@ import Testing
 @testable import StageLog
 
 @Suite struct EveryByteTests {
-    /// A log with everything in it: parts, a batch done again, checkpoints, sealed segments, a retired one, an open one.
+    /// A log with everything in it: parts, a batch done again, checkpoints, sealed segments, a retired one, an open
+    /// one.
     private static func makeLog(retires: Bool) throws -> SimulatedDisk {
         let disk = SimulatedDisk()
         let (log, _) = try disk.openLog(segmentBytes: 900)
@@ -75,8 +76,8 @@ import Testing
                 copy.cut(path, to: length)
                 let context = "\(path) cut to \(length)"
                 if path == last && length >= 192 {
-                    // A shorter open segment is an earlier state of the log, and as good as that was; unless what is missing
-                    // is the mark that speaks for retired segments.
+                    // A shorter open segment is an earlier state of the log, and as good as that was; unless what is
+                    // missing is the mark that speaks for retired segments.
                     do {
                         let (log, _) = try copy.openLog(segmentBytes: 900)
                         Self.check(log, against: original, "\(context)")

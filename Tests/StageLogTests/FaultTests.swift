@@ -12,7 +12,10 @@ import Testing
         var batch: UInt64 = 1
         var failure: LogError?
         while failure == nil && batch < 100 {
-            do { try log.appendWhole(batch, bytes: 300); batch += 1 } catch let error as LogError { failure = error }
+            do {
+                try log.appendWhole(batch, bytes: 300)
+                batch += 1
+            } catch let error as LogError { failure = error }
         }
         #expect(failure?.code == .full)
         #expect(failure?.errno == ENOSPC)

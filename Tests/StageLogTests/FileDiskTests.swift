@@ -32,7 +32,8 @@ import Testing
         let file = try FileDisk().create(folder.path + "/file")
         let bytes = payload(1, 1, bytes: 5000)
         try unsafe bytes.withUnsafeBytes { all in
-            try unsafe file.writeAll((0..<5000).map { unsafe UnsafeRawBufferPointer(rebasing: all[$0..<$0 + 1]) }, at: 3)
+            try unsafe file.writeAll(
+                (0..<5000).map { unsafe UnsafeRawBufferPointer(rebasing: all[$0..<$0 + 1]) }, at: 3)
         }
         #expect(try file.size() == 5003)
         #expect(try file.bytes(at: 3, count: 9999) == bytes)

@@ -51,8 +51,10 @@ import Testing
 
     @Test func aMissingSegmentBecomesAnEmptyOne() throws {
         let disk = try makeLog()
-        let batches = Set(try SegmentSurvey(SegmentReader(disk, folder: logFolder, number: 2)).entries.map(\.header.entry.batch))
-            .subtracting([0]).sorted()
+        let batches = Set(
+            try SegmentSurvey(SegmentReader(disk, folder: logFolder, number: 2)).entries.map(\.header.entry.batch)
+        )
+        .subtracting([0]).sorted()
         disk.remove(segmentPath(2))
         let report = try StageLog.repair(disk: disk, folder: logFolder)
         #expect(report.again.flatMap { Array($0) } == batches)
@@ -60,7 +62,8 @@ import Testing
         for batch in 1...12 as ClosedRange<UInt64> { #expect(log.contains(batch) == !batches.contains(batch)) }
     }
 
-    /// Whatever byte is damaged: after a repair the log opens, verifies, and has every batch that the damage did not touch.
+    /// Whatever byte is damaged: after a repair the log opens, verifies, and has every batch that the damage did not
+    /// touch.
     @Test func afterAnyFlippedByteARepairedLogOpens() throws {
         let disk = try makeLog()
         for path in disk.paths {

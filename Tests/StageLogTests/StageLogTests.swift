@@ -72,7 +72,10 @@ import Testing
         for log in [log, try disk.openLog().log] {
             #expect(!log.contains(1))
             #expect(log.entries(of: 1).isEmpty)
-            #expect(try log.pending(of: 1).map { try log.records(of: $0) } == [payload(1, 1, bytes: 24), payload(1, 2, bytes: 24)])
+            #expect(
+                try log.pending(of: 1).map { try log.records(of: $0) } == [
+                    payload(1, 1, bytes: 24), payload(1, 2, bytes: 24),
+                ])
             #expect(log.pendingBatches == [1, 2])
             #expect(log.totals == Totals())
         }
@@ -80,7 +83,10 @@ import Testing
         try again.appendWhole(1)
         for log in [again, try disk.openLog().log] {
             #expect(log.contains(1))
-            #expect(try log.outcome(of: 1) == [payload(1, 1, bytes: 24), payload(1, 2, bytes: 24), payload(1, 0, bytes: 40)])
+            #expect(
+                try log.outcome(of: 1) == [
+                    payload(1, 1, bytes: 24), payload(1, 2, bytes: 24), payload(1, 0, bytes: 40),
+                ])
             #expect(log.pending(of: 1).isEmpty)
             #expect(log.totals == Totals(batches: 1, inputs: 5, passed: 4, filtered: 1, outputs: 4))
         }
@@ -244,6 +250,31 @@ import Testing
         #expect(recovery.reports.map(\.kind) == [.tornTail])
         #expect(disk.bytes(segmentPath(1)) == before)
         #expect(throws: LogError.self) { try seen.appendWhole(2) }
+    }
+
+    @Test func sectionsAreReadIntoBuffersOfTheirLengthOnly() throws {
+        let (log, _) = try disk.openLog()
+        let place = try log.appendWhole(1, bytes: 40)
+        var buffer = [UInt8](repeating: 0, count: 41)
+        let none = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        let error = #expect(throws: LogError.self) {
+            try unsafe buffer.withUnsafeMutableBytes { unsafe try log.read(place, records: $0, extra: none) }
+        }
+        #expect(error?.code == .misuse)
+        try unsafe buffer.withUnsafeMutableBytes { all in
+            let exact = unsafe UnsafeMutableRawBufferPointer(rebasing: all[..<40])
+            unsafe try log.read(place, records: exact, extra: none)
+        }
+        #expect(Array(buffer.prefix(40)) == payload(1, 0, bytes: 40))
+    }
+
+    @Test func aPlaceInARetiredSegmentIsRefused() throws {
+        let (log, _) = try disk.openLog(segmentBytes: 1024)
+        for batch in 1...20 as ClosedRange<UInt64> { try log.appendWhole(batch, bytes: 200) }
+        let place = log.entries(of: 1)[0]
+        try log.retire(through: 20)
+        let error = #expect(throws: LogError.self) { try log.records(of: place) }
+        #expect(error?.code == .retired)
     }
 
     @Test func entriesOfOtherKindsAndBatchZeroAreNotAppended() throws {

@@ -2,9 +2,9 @@ import Glibc
 
 /// A disk in memory that keeps what POSIX promises and not a byte more.
 ///
-/// Bytes are safe when their file was synced, names when their folder was. `afterPowerLoss` gives the disk that would be
-/// found then. Every operation that changes something has a number, 0, 1, 2, …; any of them can be made to fail, to be short,
-/// or to be the last one before the power goes. The same calls and seed give the same disk.
+/// Bytes are safe when their file was synced, names when their folder was. `afterPowerLoss` gives the disk that would
+/// be found then. Every operation that changes something has a number, 0, 1, 2, …; any of them can be made to fail, to
+/// be short, or to be the last one before the power goes. The same calls and seed give the same disk.
 package final class SimulatedDisk: Disk {
     /// What happens at a chosen operation.
     package enum Fault: Sendable {
@@ -14,7 +14,8 @@ package final class SimulatedDisk: Disk {
         case short
         /// A write takes half of its bytes, and what is left of it fails with this error number.
         case shortThenError(Int32)
-        /// The power goes while it is under way: it may or may not have had its effect, and everything fails from then on.
+        /// The power goes while it is under way: it may or may not have had its effect, and everything fails from then
+        /// on.
         case powerLoss
     }
 
@@ -138,8 +139,15 @@ package final class SimulatedDisk: Disk {
         try change("fsync", path, isSync: true) {
             var others: [NameChange] = []
             for change in pendingNames {
-                let name = switch change { case .set(let name, _), .remove(let name), .move(let name, _, _): name }
-                if Self.folder(of: name) == path { Self.apply(change, to: &durableNames) } else { others.append(change) }
+                let name =
+                    switch change {
+                    case .set(let name, _), .remove(let name), .move(let name, _, _): name
+                    }
+                if Self.folder(of: name) == path {
+                    Self.apply(change, to: &durableNames)
+                } else {
+                    others.append(change)
+                }
             }
             pendingNames = others
         }
@@ -185,8 +193,8 @@ package final class SimulatedDisk: Disk {
         if isDead { throw DiskError(operation, path, EIO) }
     }
 
-    /// One numbered operation. When the power goes during a sync, it has had no effect; any other operation is in the same
-    /// state as the ones before it that were not synced.
+    /// One numbered operation. When the power goes during a sync, it has had no effect; any other operation is in the
+    /// same state as the ones before it that were not synced.
     private func change(
         _ operation: String, _ path: String, isSync: Bool = false, _ effect: () -> Void
     ) throws(DiskError) {

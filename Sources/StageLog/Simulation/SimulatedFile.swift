@@ -112,8 +112,7 @@ final class SimulatedFile: DiskFile {
     }
 
     func write(_ parts: [UnsafeRawBufferPointer], at offset: UInt64) throws(DiskError) -> Int {
-        var bytes: [UInt8] = []
-        for unsafe part in unsafe parts { unsafe bytes.append(contentsOf: part) }
+        let bytes = unsafe parts.reduce(into: [UInt8]()) { unsafe $0.append(contentsOf: $1) }
         return try disk.write(bytes, at: Int(offset), inode, path)
     }
 
