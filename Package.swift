@@ -84,7 +84,7 @@ let package = Package(
         module("StageScheduler", ["StageModel"]),
         module("StageConfig", []),
         module("StageCommand", ["StageConfig"]),
-        module("StageReport", ["StageModel", "StageScheduler"]),
+        module("StageReport", ["LinuxIO", "StageModel", "StageConfig", "StageScheduler"]),
         module("StageControl", ["LinuxIO"]),
         module(
             "StageRuntime",

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -162,6 +163,14 @@ int clinux_flock_exclusive(int descriptor) { return result(flock(descriptor, LOC
 int clinux_open(const char *path, int flags, mode_t mode) { return result(open(path, flags | O_CLOEXEC, mode)); }
 int clinux_fallocate(int descriptor, off_t offset, off_t length) {
   return result(fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, length));
+}
+
+int clinux_terminal_size(int descriptor, int *columns, int *rows) {
+  struct winsize size;
+  if (ioctl(descriptor, TIOCGWINSZ, &size) < 0) return -errno;
+  *columns = size.ws_col;
+  *rows = size.ws_row;
+  return 0;
 }
 
 int clinux_accept(int descriptor) { return result(accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }

@@ -28,6 +28,7 @@ enum Main {
 
     private static func dispatch(_ parsed: ParsedCommand) -> ExitCode {
         switch parsed.command.name {
+        case "run": return RunCommand.run(parsed)
         case "validate": return ValidateCommand.run(parsed)
         case "config": return ConfigCommand.run(parsed)
         case "completions": return CompletionsCommand.run(parsed)

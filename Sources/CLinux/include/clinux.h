@@ -22,6 +22,9 @@ uint32_t clinux_crc32c(uint32_t crc, const void *data, size_t size);
 /* The table version, always: for tests that compare the two. */
 uint32_t clinux_crc32c_portable(uint32_t crc, const void *data, size_t size);
 
+/* SHA-256 of `size` bytes. */
+void clinux_sha256(const void *data, size_t size, uint8_t digest[32]);
+
 /* ---- Descriptors ---- */
 
 int clinux_pipe2(int descriptors[2]);              /* pipe2(O_CLOEXEC) */
@@ -79,6 +82,8 @@ int clinux_getrandom(void *buffer, size_t size); /* 0 or -errno */
 int clinux_flock_exclusive(int descriptor);      /* flock(LOCK_EX | LOCK_NB): 0, -EWOULDBLOCK, … */
 int clinux_open(const char *path, int flags, mode_t mode); /* open with O_CLOEXEC added; descriptor or -errno */
 int clinux_fallocate(int descriptor, off_t offset, off_t length);
+/* ioctl(TIOCGWINSZ): columns and rows of a terminal; 0, or -errno when it is none. */
+int clinux_terminal_size(int descriptor, int *columns, int *rows);
 
 /* ---- Sockets ---- */
 

@@ -1,0 +1,94 @@
+package import StageConfig
+import StageModel
+package import StageScheduler
+
+/// A job's status in the shape that scripts read: keys are stable, absent numbers are null.
+package struct StatusReport: Sendable {
+    package struct Stage: Sendable {
+        package var status: StageStatus
+        package var plugin: String
+
+        package init(status: StageStatus, plugin: String) {
+            self.status = status
+            self.plugin = plugin
+        }
+    }
+
+    package var job: String
+    package var state: String
+    package var status: JobStatus
+    package var plugins: [String]
+    package var total: UInt64?
+    package var ratePerSecond: Double
+    package var etaSeconds: Double?
+    package var elapsedSeconds: Double
+    package var message: String?
+
+    package init(job: String, state: String? = nil, status: JobStatus, plugins: [String], progress: Progress, message: String? = nil) {
+        self.job = job
+        self.state = state ?? status.state
+        self.status = status
+        self.plugins = plugins
+        total = progress.total
+        ratePerSecond = progress.ratePerSecond
+        etaSeconds = progress.etaSeconds
+        elapsedSeconds = progress.elapsedSeconds
+        self.message = message
+    }
+
+    package var json: JSONValue {
+        .object([
+            .init("job", .string(job)),
+            .init("state", .string(state)),
+            .init("message", message.map(JSONValue.string) ?? .null),
+            .init(
+                "records",
+                .object([
+                    .init("read", .count(status.read)),
+                    .init("written", .count(status.written)),
+                    .init("filtered", .count(status.filtered)),
+                    .init("failed", .count(status.failed)),
+                    .init("at_risk", .count(status.atRisk)),
+                    .init("total", total.map(JSONValue.count) ?? .null),
+                ])),
+            .init("rate_per_second", .rounded(ratePerSecond)),
+            .init("eta_seconds", etaSeconds.map(JSONValue.rounded) ?? .null),
+            .init("elapsed_seconds", .rounded(elapsedSeconds)),
+            .init("stages", .array(zip(status.stages, plugins).map(stage))),
+        ])
+    }
+
+    private func stage(_ stage: StageStatus, _ plugin: String) -> JSONValue {
+        .object([
+            .init("name", .string(stage.name)),
+            .init("plugin", .string(plugin)),
+            .init("kind", .string(stage.kind.name)),
+            .init("state", .string(stage.state)),
+            .init("workers", .integer(Int64(stage.workers))),
+            .init("batches", .count(stage.batches)),
+            .init("records_in", .count(stage.counts.inputs)),
+            .init("records_out", .count(stage.kind == .sink ? stage.counts.passed : stage.counts.outputs)),
+            .init("filtered", .count(stage.counts.filtered)),
+            .init("failed", .count(stage.counts.failed)),
+            .init("retries", .count(stage.retries)),
+            .init("crashes", .count(stage.crashes)),
+            .init("restarts", .count(stage.restarts)),
+            .init("unexplained_deaths", .count(stage.unexplainedDeaths)),
+            .init("rss_bytes", .count(stage.residentBytes)),
+            .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
+            .init(
+                "metrics",
+                .object(stage.metrics.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })),
+            .init("message", stage.message.isEmpty ? .null : .string(stage.message)),
+        ])
+    }
+}
+
+extension JSONValue {
+    package static func count(_ value: UInt64) -> JSONValue { .integer(Int64(clamping: value)) }
+
+    /// To a thousandth: nobody reads more.
+    package static func rounded(_ value: Double) -> JSONValue {
+        .number((value * 1_000).rounded() / 1_000)
+    }
+}

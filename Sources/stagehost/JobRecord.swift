@@ -1,0 +1,81 @@
+import LinuxIO
+import StageConfig
+import StageReport
+import StageRuntime
+
+/// `job.json`: what a job is, beside its resolved pipeline (`pipeline.json`) and its logs. It says how the last run ended,
+/// never how far the job is: that is in the logs alone.
+struct JobRecord {
+    struct PluginUse: Equatable {
+        var stage: String
+        var name: String
+        var path: String
+        var digest: String
+    }
+
+    var job: String
+    var created: String
+    var skip: UInt64 = 0
+    var limit: UInt64?
+    var plugins: [PluginUse] = []
+    /// How the last run ended; nil while one runs, or after one was killed.
+    var endState: String?
+    var endMessage: String?
+
+    static func path(_ folder: String) -> String { folder + "/" + JobLayout.job }
+    static func pipelinePath(_ folder: String) -> String { folder + "/pipeline.json" }
+
+    func write(to folder: String) throws(SystemError) {
+        let uses = plugins.map {
+            JSONValue.object([
+                .init("stage", .string($0.stage)), .init("name", .string($0.name)), .init("path", .string($0.path)),
+                .init("digest", .string($0.digest)),
+            ])
+        }
+        let value = JSONValue.object([
+            .init("job", .string(job)), .init("created", .string(created)), .init("skip", .count(skip)),
+            .init("limit", limit.map(JSONValue.count) ?? .null), .init("plugins", .array(uses)),
+            .init(
+                "end",
+                endState.map {
+                    .object([.init("state", .string($0)), .init("message", endMessage.map(JSONValue.string) ?? .null)])
+                } ?? .null),
+        ])
+        try writeFileAtomically(Self.path(folder), Array((value.json(indented: true) + "\n").utf8), durable: false)
+    }
+
+    /// Reads a record; nil when there is none, or when it is no such record.
+    init?(folder: String) {
+        guard let bytes = try? readSmallFile(Self.path(folder)),
+            case .success(let root) = ConfigParser.parse(
+                SourceText(name: Self.path(folder), text: String(decoding: bytes, as: UTF8.self))),
+            let job = root["job"]?.string, let created = root["created"]?.string
+        else { return nil }
+        self.job = job
+        self.created = created
+        skip = root["skip"]?.count ?? 0
+        limit = root["limit"]?.count
+        if case .array(let uses) = root["plugins"]?.content {
+            plugins = uses.compactMap { use in
+                guard let stage = use["stage"]?.string, let name = use["name"]?.string, let path = use["path"]?.string,
+                    let digest = use["digest"]?.string
+                else { return nil }
+                return PluginUse(stage: stage, name: name, path: path, digest: digest)
+            }
+        }
+        endState = root["end"]?["state"]?.string
+        endMessage = root["end"]?["message"]?.string
+    }
+
+    init(job: String, created: String) {
+        self.job = job
+        self.created = created
+    }
+}
+
+extension ConfigNode {
+    fileprivate var count: UInt64? {
+        guard case .integer(let value) = content, value >= 0 else { return nil }
+        return UInt64(value)
+    }
+}

@@ -1,0 +1,115 @@
+import Glibc
+import LinuxIO
+import StageConfig
+import StageReport
+import StageRuntime
+import StageScheduler
+
+/// Shows a run to whoever watches: a live table on a terminal, a line every few seconds elsewhere; and writes the events.
+final class RunDisplay: HostObserver {
+    private let job: String
+    private let plugins: [String]
+    private let stageNames: [String]
+    private let events: EventFile
+    private let statusPath: String
+    private let isTerminal: Bool
+    private let isQuiet: Bool
+    private let isVerbose: Bool
+    private let startedAt = monotonicNanoseconds()
+    private var progress = Progress()
+    private var drawnLines = 0
+    private var nextLineAt: UInt64
+    private var nextDrawAt: UInt64 = 0
+    private var nextStatusAt: UInt64 = 0
+    private(set) var last: JobStatus?
+
+    private static let lineEveryNanoseconds: UInt64 = 3_000_000_000
+    private static let drawEveryNanoseconds: UInt64 = 200_000_000
+    private static let statusEveryNanoseconds: UInt64 = 1_000_000_000
+
+    init(job: String, stages: [(name: String, plugin: String)], events: EventFile, statusPath: String, isQuiet: Bool, isVerbose: Bool) {
+        self.job = job
+        plugins = stages.map(\.plugin)
+        stageNames = stages.map(\.name)
+        self.events = events
+        self.statusPath = statusPath
+        self.isQuiet = isQuiet
+        self.isVerbose = isVerbose
+        isTerminal = isatty(STDERR_FILENO) == 1 && Surroundings.environment["TERM"] != "dumb"
+        nextLineAt = monotonicNanoseconds() + Self.lineEveryNanoseconds
+    }
+
+    var elapsedSeconds: Double { Double(monotonicNanoseconds() - startedAt) / 1e9 }
+
+    func noted(_ note: Note) {
+        events.write(note)
+        if let words = words(for: note) { say(words) }
+    }
+
+    func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool) {
+        let now = monotonicNanoseconds()
+        events.flush()
+        let drawsNow = isTerminal && !isQuiet && now >= nextDrawAt
+        let linesNow = !isTerminal && !isQuiet && now >= nextLineAt
+        let statusNow = now >= nextStatusAt
+        guard isLast || drawsNow || linesNow || statusNow else { return }
+        let status = status()
+        progress.update(status, seconds: elapsedSeconds)
+        if isLast { last = status }
+        if drawsNow || isLast, isTerminal, !isQuiet {
+            nextDrawAt = now + Self.drawEveryNanoseconds
+            erase()
+            if !isLast { draw(status) }
+        }
+        if linesNow {
+            nextLineAt = now + Self.lineEveryNanoseconds
+            Console.error(ProgressText.line(status, progress))
+        }
+        if statusNow || isLast {
+            nextStatusAt = now + Self.statusEveryNanoseconds
+            let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+            try? writeFileAtomically(statusPath, Array((report.json.json() + "\n").utf8), durable: false)
+        }
+    }
+
+    private func words(for note: Note) -> String? {
+        switch note {
+        case .workerDied(let stage, _, let cause, let batch, _):
+            let place = batch.map { " in batch \($0)" } ?? ""
+            return "stage \"\(stageNames[stage])\": a worker died\(place): \(cause.sentence)"
+        case .workerRefused(let stage, _, let message): return "stage \"\(stageNames[stage])\": \(message)"
+        case .poisonFound(let stage, let batch, let input, let cause):
+            return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
+        case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
+        case .paused(let reason): return "paused: \(reason)"
+        case .resumed: return "going on"
+        case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"
+        case .recordFailed(let stage, let batch, let letter):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": record \(letter.input) of batch \(batch) failed (\(letter.category)): \(letter.message)"
+        case .unexplainedDeath(let stage, let batch):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": batch \(batch) went through after a death that did not repeat"
+        case .workerStarted, .workerReady, .workerRestarted, .recordRetried, .batchDone: return nil
+        }
+    }
+
+    private func say(_ words: String) {
+        guard !isQuiet else { return }
+        erase()
+        Console.error(words)
+    }
+
+    private func draw(_ status: JobStatus) {
+        let columns = terminalSize(STDERR_FILENO)?.columns ?? 80
+        let lines = ProgressText.table(status, progress, columns: columns)
+        Console.error(lines.joined(separator: "\n"))
+        drawnLines = lines.count
+    }
+
+    private func erase() {
+        guard drawnLines > 0 else { return }
+        Console.raw("\u{1B}[\(drawnLines)A\u{1B}[J")
+        drawnLines = 0
+    }
+}
