@@ -7,6 +7,8 @@ package struct ConfigParser {
     package static let maximumBytes = 4 << 20
     package static let maximumDepth = 64
 
+    private static let mostDuplicates = 20
+
     /// How much a text may ask of the parser.
     struct Limits {
         var bytes = ConfigParser.maximumBytes
@@ -113,6 +115,7 @@ package struct ConfigParser {
             try skipSpace()
             let node = try value(depth: depth + 1)
             if let first = places[key] {
+                guard duplicates.count < Self.mostDuplicates else { throw duplicates[0] }
                 duplicates.append(
                     Diagnostic(
                         "duplicate key \"\(key)\"", at: place,

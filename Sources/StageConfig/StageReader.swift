@@ -83,7 +83,7 @@ struct StageReader {
 
     /// Lists a `with` object member by member, so that a value that a flag put into it shows.
     private func recordMembers(_ with: ConfigNode, path: [String], isDefault: Bool) {
-        guard case .object(let members) = with.content, !members.isEmpty else {
+        guard case .object(let members) = with.content, (1...Self.mostListedMembers).contains(members.count) else {
             _ = resolver.record(path, with.plain, isDefault ? .default : with.place.origin)
             return
         }
@@ -122,6 +122,9 @@ struct StageReader {
             "\(stage.name("memory_soft")) is never reached", at: soft.place, found: SizeText.format(wish),
             expected: "less than memory, \(SizeText.format(most))")
     }
+
+    /// A larger `with` is listed as one value.
+    private static let mostListedMembers = 256
 
     private static let causes = [
         "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGKILL", "SIGTERM", "SIGPIPE",
