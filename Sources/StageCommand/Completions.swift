@@ -35,7 +35,7 @@ package enum Completions {
         commands.filter { $0.name == first || $0.name.hasPrefix(first + " ") }.flatMap(\.arguments)
     }
 
-    private static let jobsInShell = "$(ls \"${STAGEHOST_STATE_DIR:-.stagehost}\" 2>/dev/null)"
+    private static let stateFolder = "\"${STAGEHOST_STATE_DIR:-.stagehost}\""
 
     // MARK: bash
 
@@ -63,12 +63,14 @@ package enum Completions {
             for argument in arguments(word, commands) {
                 switch argument.form {
                 case .choice(let choices): candidates += choices
-                case .job: candidates.append(jobsInShell)
                 default: break
                 }
             }
             if !candidates.isEmpty {
                 cases += "      COMPREPLY=($(compgen -W \"\(candidates.joined(separator: " "))\" -- \"$current\"))\n"
+            }
+            if arguments(word, commands).contains(where: { $0.form == .job }) {
+                cases += "      COMPREPLY+=($(cd \(stateFolder) 2>/dev/null && compgen -d -- \"$current\"))\n"
             }
             if arguments(word, commands).contains(where: { $0.form == .file }) {
                 cases += "      COMPREPLY+=($(compgen -f -- \"$current\"))\n"
@@ -160,7 +162,7 @@ package enum Completions {
         switch form {
         case .file: "_files"
         case .choice(let words): "(\(words.joined(separator: " ")))"
-        case .job: "{compadd -- \(jobsInShell)}"
+        case .job: "_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}"
         case .stage, .text: " "
         }
     }
@@ -194,7 +196,7 @@ package enum Completions {
                 switch argument.form {
                 case .file: text += "\(here) -F\n"
                 case .choice(let choices): text += "\(here) -a '\(choices.joined(separator: " "))'\n"
-                case .job: text += "\(here) -a '(ls .stagehost 2>/dev/null)'\n"
+                case .job: text += "\(here) -a '(ls (string length -q -- $STAGEHOST_STATE_DIR; and echo $STAGEHOST_STATE_DIR; or echo .stagehost) 2>/dev/null)'\n"
                 case .stage, .text: break
                 }
             }

@@ -7,20 +7,37 @@ package struct ConfigParser {
     package static let maximumBytes = 4 << 20
     package static let maximumDepth = 64
 
+    private static let mostDuplicates = 20
+
+    /// How much a text may ask of the parser.
+    struct Limits {
+        var bytes = ConfigParser.maximumBytes
+        var depth = ConfigParser.maximumDepth
+
+        /// For texts that this program wrote itself: what it can make of the largest file and the longest flags.
+        static let ownDocument = Limits(bytes: 128 << 20, depth: 256)
+    }
+
     let source: SourceText
     let bytes: [UInt8]
+    private let limits: Limits
     var index: Int
     var duplicates: [Diagnostic] = []
 
-    private init(_ source: SourceText, from start: Int) {
+    private init(_ source: SourceText, from start: Int, limits: Limits) {
         self.source = source
+        self.limits = limits
         bytes = source.bytes
         index = start
     }
 
     /// The tree, or what is wrong: every duplicate key, or the first error of syntax.
     package static func parse(_ source: SourceText, from start: Int = 0) -> Result<ConfigNode, DiagnosticList> {
-        var parser = ConfigParser(source, from: start)
+        parse(source, from: start, limits: Limits())
+    }
+
+    static func parse(_ source: SourceText, from start: Int = 0, limits: Limits) -> Result<ConfigNode, DiagnosticList> {
+        var parser = ConfigParser(source, from: start, limits: limits)
         do throws(Diagnostic) {
             let node = try parser.document()
             return parser.duplicates.isEmpty ? .success(node) : .failure(DiagnosticList(parser.duplicates))
@@ -30,10 +47,10 @@ package struct ConfigParser {
     }
 
     private mutating func document() throws(Diagnostic) -> ConfigNode {
-        guard bytes.count <= Self.maximumBytes else {
+        guard bytes.count <= limits.bytes else {
             throw Diagnostic(
                 "\(source.name) is too large", found: "\(bytes.count) bytes",
-                expected: "at most \(Self.maximumBytes) bytes",
+                expected: "at most \(limits.bytes) bytes",
                 help: "keep data out of the pipeline file: name a file that holds it")
         }
         if let offset = firstInvalidUTF8() {
@@ -61,10 +78,10 @@ package struct ConfigParser {
     // MARK: Values
 
     mutating func value(depth: Int) throws(Diagnostic) -> ConfigNode {
-        guard depth < Self.maximumDepth else {
+        guard depth < limits.depth else {
             throw Diagnostic(
                 "values are nested too deeply", at: Place(source, index..<index + 1),
-                expected: "at most \(Self.maximumDepth) levels")
+                expected: "at most \(limits.depth) levels")
         }
         let start = index
         guard let byte = peek else { throw unexpected(expected: "a value") }
@@ -98,6 +115,7 @@ package struct ConfigParser {
             try skipSpace()
             let node = try value(depth: depth + 1)
             if let first = places[key] {
+                guard duplicates.count < Self.mostDuplicates else { throw duplicates[0] }
                 duplicates.append(
                     Diagnostic(
                         "duplicate key \"\(key)\"", at: place,

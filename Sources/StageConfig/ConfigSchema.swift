@@ -47,6 +47,9 @@ package struct ConfigSchema: Sendable {
 
     // MARK: Checking
 
+    /// Beyond so many in one object or array, more of the same says nothing new.
+    private static let mostProblems = 20
+
     private static func check(_ node: ConfigNode, against schema: ConfigNode, subject: String) -> [Diagnostic] {
         if case .boolean(false) = schema.content {
             return [Diagnostic("\(subject) is not allowed", at: node.place, found: node.found)]
@@ -74,7 +77,7 @@ package struct ConfigSchema: Sendable {
             }
         case .array(let elements):
             guard let items = schema["items"] else { break }
-            for (index, element) in elements.enumerated() {
+            for (index, element) in elements.enumerated() where problems.count < mostProblems {
                 problems += check(element, against: items, subject: "\(subject).\(index)")
             }
         case .object(let members): problems += checkMembers(members, of: node, schema, subject)
@@ -120,7 +123,7 @@ package struct ConfigSchema: Sendable {
         var problems: [Diagnostic] = []
         let properties = members(schema["properties"])
         let known = properties.map(\.key)
-        for member in given {
+        for member in given where problems.count < mostProblems {
             let name = "\(subject).\(member.key)"
             if let property = properties.first(where: { $0.key == member.key })?.node {
                 problems += check(member.node, against: property, subject: name)

@@ -114,7 +114,7 @@ struct Excerpt: Sendable, Equatable {
     var isFile: Bool
 
     private static let charactersBefore = 70
-    private static let charactersAfter = 50
+    private static let charactersAfter = 80
 
     init(_ place: Place) {
         let source = place.source

@@ -45,7 +45,8 @@ extension JSONValue: Equatable {
 }
 
 extension JSONValue {
-    /// Strict JSON: double quotes, no comments, control characters escaped. `indented` spreads it over lines.
+    /// Strict JSON: double quotes, no comments, control characters escaped. `indented` spreads it over lines, what is
+    /// deeply nested excepted.
     package func json(indented: Bool = false) -> String {
         var text = ""
         write(to: &text, indent: indented ? 0 : nil)
@@ -77,15 +78,17 @@ extension JSONValue {
         _ writeElement: (Element, inout String, Int?) -> Void
     ) {
         text += brackets.0
-        let inner = indent.map { $0 + 2 }
+        let inner = indent.flatMap { $0 < Self.deepestIndent ? $0 + 2 : nil }
         for (index, element) in elements.enumerated() {
             if index > 0 { text += "," }
             if let inner { text += "\n" + String(repeating: " ", count: inner) }
             writeElement(element, &text, inner)
         }
-        if let indent, !elements.isEmpty { text += "\n" + String(repeating: " ", count: indent) }
+        if let indent, inner != nil, !elements.isEmpty { text += "\n" + String(repeating: " ", count: indent) }
         text += brackets.1
     }
+
+    private static let deepestIndent = 16
 
     private static func quote(_ value: String, to text: inout String) {
         text += "\""

@@ -45,8 +45,10 @@ package struct Override: Sendable, Equatable {
     /// The tree with the value put in its place.
     func applied(to root: ConfigNode) throws(Diagnostic) -> ConfigNode {
         let steps = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        guard !steps.contains("") else {
-            throw Diagnostic("\"\(key)\" is no key", at: keyPlace, expected: "words with dots between them")
+        guard !steps.contains(""), steps.count <= ConfigParser.maximumDepth else {
+            throw Diagnostic(
+                "\"\(key)\" is no key", at: keyPlace,
+                expected: "up to \(ConfigParser.maximumDepth) words with dots between them")
         }
         return try put(node, steps[...], into: root, inStages: false)
     }

@@ -21,7 +21,7 @@ extension Pipeline {
     package static func read(document text: String, name: String) -> Resolution {
         let source = SourceText(name: name, text: text)
         let root: ConfigNode
-        switch ConfigParser.parse(source) {
+        switch ConfigParser.parse(source, limits: .ownDocument) {
         case .failure(let problems): return Resolution(pipeline: nil, diagnostics: problems.all)
         case .success(let node): root = node
         }

@@ -23,8 +23,18 @@ struct SectionReader {
         }
     }
 
-    /// The names of a section whose keys are free.
-    var names: [ConfigMember] { members }
+    /// The names of a section whose keys are free; none, with a diagnostic, when there are too many.
+    var names: [ConfigMember] {
+        guard members.count > Self.mostNames else { return members }
+        report(
+            "\(path.joined(separator: ".")) has too many keys", at: place, found: "\(members.count)",
+            expected: "at most \(Self.mostNames)")
+        return []
+    }
+
+    private static let mostNames = 64
+    /// Beyond so many, more of the same says nothing new.
+    private static let mostUnknownKeys = 20
 
     /// The value that counts: flag before environment before file. A null is a value that was not given.
     mutating func node(_ key: String, allowsEnvironment: Bool = true) -> ConfigNode? {
@@ -97,7 +107,7 @@ struct SectionReader {
 
     /// Reports every member that nothing has asked for.
     func finish() {
-        for member in members where !known.contains(member.key) {
+        for member in members.lazy.filter({ !known.contains($0.key) }).prefix(Self.mostUnknownKeys) {
             let section = path.isEmpty ? "" : " in \(path.joined(separator: "."))"
             let help =
                 Suggestion.question(for: member.key, among: known)

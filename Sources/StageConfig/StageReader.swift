@@ -68,25 +68,28 @@ struct StageReader {
     }
 
     private func readWith(_ stage: inout SectionReader, _ node: ConfigNode) -> ConfigNode {
-        let with =
-            stage.node("with") ?? ConfigNode(.object([]), at: Place(node.place.source, node.place.range.prefix(1)))
+        // The environment does not reach into it: names of its keys may be of any case.
+        let given = stage.node("with", allowsEnvironment: false)
+        let with = given ?? ConfigNode(.object([]), at: Place(node.place.source, node.place.range.prefix(1)))
         guard case .object = with.content else {
             stage.report(
                 "invalid value for \(stage.name("with"))", at: with.place, found: with.found, expected: "an object",
                 help: "write with: { key: value }")
             return with
         }
-        let isDefault = node["with"] == nil && with.place.source.kind == .file
-        recordLeaves(with, path: stage.path + ["with"], origin: isDefault ? .default : nil)
+        recordMembers(with, path: stage.path + ["with"], isDefault: given == nil)
         return with
     }
 
-    /// Lists a `with` object leaf by leaf, so that a value that a flag put into it shows its own origin.
-    private func recordLeaves(_ node: ConfigNode, path: [String], origin: Origin?) {
-        if case .object(let members) = node.content, !members.isEmpty {
-            for member in members { recordLeaves(member.node, path: path + [member.key], origin: origin) }
-        } else {
-            _ = resolver.record(path, node.plain, origin ?? node.place.origin)
+    /// Lists a `with` object member by member, so that a value that a flag put into it shows.
+    private func recordMembers(_ with: ConfigNode, path: [String], isDefault: Bool) {
+        guard case .object(let members) = with.content, (1...Self.mostListedMembers).contains(members.count) else {
+            _ = resolver.record(path, with.plain, isDefault ? .default : with.place.origin)
+            return
+        }
+        for member in members {
+            let origin = member.node.placeOfFlag?.origin ?? member.node.place.origin
+            _ = resolver.record(path + [member.key], member.node.plain, origin)
         }
     }
 
@@ -120,8 +123,29 @@ struct StageReader {
             expected: "less than memory, \(SizeText.format(most))")
     }
 
+    /// A larger `with` is listed as one value.
+    private static let mostListedMembers = 256
+
     private static let causes = [
         "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGKILL", "SIGTERM", "SIGPIPE",
         "SIGXCPU", "SIGXFSZ", "timeout", "memory", "exit", "protocol",
     ]
+}
+
+extension ConfigNode {
+    /// The place of the first value in here that a flag has set.
+    fileprivate var placeOfFlag: Place? {
+        if place.source.kind == .flag { return place }
+        let children: [ConfigNode] =
+            switch content {
+            case .array(let elements): elements
+            case .object(let members): members.map(\.node)
+            default: []
+            }
+        // A plain loop: a lazy `compactMap` would look at each child twice, and so at each leaf 2^depth times.
+        for child in children {
+            if let place = child.placeOfFlag { return place }
+        }
+        return nil
+    }
 }

@@ -80,3 +80,30 @@ func `what may not change is refused with both values`(setting: String, key: Str
     #expect(Pipeline.incompatibilities(old: added, new: old).count == 1)
     #expect(Pipeline.changes(from: old, to: added).first?.new == "read → more → write")
 }
+
+@Test func `the deepest configuration can be read back, and many lines of it stay small`() throws {
+    let levels = 58
+    let deep = String(repeating: "[", count: levels) + "1,2" + String(repeating: "]", count: levels)
+    let before = try pipeline(
+        sample(source: "with: {deep: \(deep)}"),
+        set: ["stages.read.with.deep.0.0.0=\(deep)", "stages.write.with.x=\(deep)"])
+    _ = try pipeline(sample(source: "with: {deep: \(deep)}"))
+    let after = try #require(Pipeline.read(document: before.document, name: "pipeline.json").pipeline)
+    #expect(after.stages[0].withJSON == before.stages[0].withJSON)
+    #expect(before.document.utf8.count < 32_000)
+}
+
+@Test func `a flag with a path of many steps is refused`() throws {
+    let key = String(repeating: "a.", count: 30_000) + "a"
+    #expect(try resolve(sample(), set: ["\(key)=1"]).pipeline == nil)
+}
+
+@Test func `a value that a flag put deep into with shows the flag`() throws {
+    let pipeline = try pipeline(sample(source: "with: {a: {b: [1, 2]}, c: 3}"), set: ["stages.read.with.a.b.1=9"])
+    let origins = Dictionary(pipeline.resolved.map { ($0.key, $0.origin) }, uniquingKeysWith: { first, _ in first })
+    #expect(origins["stages.read.with.a"] == .flag("--set stages.read.with.a.b.1=9"))
+    guard case .file = origins["stages.read.with.c"] else {
+        Issue.record("c came from elsewhere")
+        return
+    }
+}

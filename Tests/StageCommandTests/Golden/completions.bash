@@ -32,7 +32,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--state-dir --set --time-limit -q --quiet -v --verbose -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     pause)
       case "$previous" in
@@ -41,7 +41,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--release --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     stop)
       case "$previous" in
@@ -50,7 +50,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     restart)
       case "$previous" in
@@ -60,7 +60,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--plugin --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     jobs)
       case "$previous" in
@@ -77,7 +77,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--json --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     watch)
       case "$previous" in
@@ -86,7 +86,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     checkpoints)
       case "$previous" in
@@ -95,7 +95,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--json --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     events)
       case "$previous" in
@@ -105,7 +105,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--json -f --follow --stage --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     logs)
       case "$previous" in
@@ -115,7 +115,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "-f --follow -n --lines --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     metrics)
       case "$previous" in
@@ -124,7 +124,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     report)
       case "$previous" in
@@ -134,7 +134,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--json --html --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     failures)
       case "$previous" in
@@ -148,7 +148,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --summary --export --json --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     retry)
       case "$previous" in
@@ -163,7 +163,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --plugin --state-dir -q --quiet -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     discard)
       case "$previous" in
@@ -177,7 +177,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     repro)
       case "$previous" in
@@ -188,7 +188,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--gdb --valgrind --plugin --export --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     verify)
       case "$previous" in
@@ -197,7 +197,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--repair --json --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     remove)
       case "$previous" in
@@ -206,7 +206,7 @@ _stagehost() {
       if [[ "$current" == -* ]]; then
         COMPREPLY=($(compgen -W "--force --state-dir -h --help" -- "$current")); return
       fi
-      COMPREPLY=($(compgen -W "$(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)" -- "$current"))
+      COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
     validate)
       case "$previous" in

@@ -69,7 +69,7 @@ _stagehost() {
         '-v[Print every event]' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     pause)
       _arguments -s \
@@ -77,14 +77,14 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     stop)
       _arguments -s \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     restart)
       _arguments -s \
@@ -92,7 +92,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}' \
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}' \
         '2:STAGE: '
       ;;
     jobs)
@@ -108,14 +108,14 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     watch)
       _arguments -s \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     checkpoints)
       _arguments -s \
@@ -123,7 +123,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}' \
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}' \
         '2:STAGE: '
       ;;
     events)
@@ -135,7 +135,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     logs)
       _arguments -s \
@@ -146,7 +146,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}' \
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}' \
         '2:STAGE: '
       ;;
     metrics)
@@ -154,7 +154,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     report)
       _arguments -s \
@@ -163,7 +163,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     failures)
       _arguments -s \
@@ -177,7 +177,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     retry)
       _arguments -s \
@@ -192,7 +192,7 @@ _stagehost() {
         '-q[Print errors only]' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     discard)
       _arguments -s \
@@ -204,7 +204,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     repro)
       _arguments -s \
@@ -215,7 +215,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}' \
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}' \
         '2:LETTER: '
       ;;
     verify)
@@ -225,7 +225,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     remove)
       _arguments -s \
@@ -233,7 +233,7 @@ _stagehost() {
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
-        '1:JOB:{compadd -- $(ls "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null)}'
+        '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
       ;;
     validate)
       _arguments -s \
