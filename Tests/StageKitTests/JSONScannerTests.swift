@@ -68,7 +68,7 @@ func `a string that is not UTF-8 is not JSON, wherever it goes wrong`(_ bytes: [
         let error = #expect(throws: JSONError.self) { try JSON.validate(text) }
         return error?.description
     }
-    #expect(problem("[1,]") == "found ']', expected a value at byte 3")
+    #expect(problem("[1,]") == "found ']', expected a value, at byte 3")
     #expect(problem("{\"a\":1") == "the text ends, expected a comma or }, at byte 6")
     #expect(problem("\u{1}") == "found the byte 0x1, expected a value, at byte 0")
 }
