@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(CountTerms.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(CountTerms.self) }
 
 /// Counts the words of each record.
 struct CountTerms: Transform {

@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(Keep.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(Keep.self) }
 
 /// Passes on the records that fulfil a condition, and filters the others.
 struct Keep: Transform {

@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(ReadFiles.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(ReadFiles.self) }
 
 /// One record for each file that matches, in the order of the bytes of their paths.
 struct ReadFiles: Source {

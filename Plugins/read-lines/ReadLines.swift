@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(ReadLines.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(ReadLines.self) }
 
 /// One record for each line of one file or several.
 struct ReadLines: Source {

@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(SplitText.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(SplitText.self) }
 
 /// Cuts a text into pieces of a limited size: one record in, many out.
 struct SplitText: Transform {

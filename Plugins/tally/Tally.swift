@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(Tally.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(Tally.self) }
 
 /// Counts, and sums up, by a member of the JSON in the records; passes them on, and its totals at the end.
 struct Tally: Transform, CodableState {

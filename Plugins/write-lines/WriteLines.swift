@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteLines.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteLines.self) }
 
 /// Writes each record as a line of one file, and cuts the file back to the checkpoint when it opens: what was written
 /// but never acknowledged is written again, at the same place.

@@ -1,7 +1,7 @@
-import StageKit
+public import StageKit
 
 @c @implementation
-func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteSQLite.self) }
+public func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteSQLite.self) }
 
 /// Writes records as rows of a table, each batch in one transaction together with its number: what is there already is
 /// recognised, and not written again.

@@ -6,7 +6,9 @@
 /// Conform to one of ``Transform``, ``ConcurrentTransform``, ``BatchTransform``, ``Source`` or ``Sink``, and export the
 /// type with one line:
 ///
-///     @c @implementation func stage_plugin_v1() -> StageTable { exportStage(Shout.self) }
+///     @c @implementation public func stage_plugin_v1() -> StageTable { exportStage(Shout.self) }
+///
+/// `public` matters: without it an optimized build hides the function, and the library has no entry.
 public protocol Stage {
     /// The `with` object of the pipeline file. Keys that the type does not ask for are refused.
     associatedtype Configuration: Decodable = NoConfiguration
