@@ -112,14 +112,13 @@ import Testing
 
     @Test func `several threads work on several batches at once`() throws {
         let host = try TestHost(TestHost.plugin("misbehave"), slots: 4)
-        try host.open(#"{"each_ms": 100}"#, threads: 4)
-        for batch in 0..<4 { try host.process([[letters[batch % 3]]].map { $0.map { TestRecord(0, $0.key, $0.value) } }, batch: UInt64(batch)) }
-        var begun: Set<UInt64> = []
+        try host.open(#"{"each_ms": 300}"#, threads: 4)
+        for batch in 1...4 { try host.process([[letters[0]]], batch: UInt64(batch)) }
+        try host.wait { (0..<4).allSatisfy { host.page64(PageLayout.slotOffset($0)) != 0 } }
+        let batches = Set((0..<4).map { host.page64(PageLayout.slotOffset($0) + PageLayout.slotBatchOffset) })
+        #expect(batches == [1, 2, 3, 4])
         var results = 0
-        while results < 4 {
-            for slot in 0..<4 where host.page64(PageLayout.slotOffset(slot)) != 0 { begun.insert(UInt64(slot)) }
-            if try host.receive().header.type == .result { results += 1 }
-        }
+        while results < 4 { if try host.receive().header.type == .result { results += 1 } }
         try host.send(FrameHeader(.close))
         #expect(try host.exitCode() == 0)
     }

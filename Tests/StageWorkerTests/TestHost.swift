@@ -296,6 +296,15 @@ struct TestFrame {
         return String(decoding: bytes.prefix(max(0, got)), as: UTF8.self)
     }
 
+    /// Looks until `condition` holds; throws after 20 seconds.
+    func wait(until condition: () -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !condition() {
+            guard ContinuousClock.now < deadline else { throw TestFailure("the condition did not come true: \(text)") }
+            sched_yield()
+        }
+    }
+
     func page32(_ offset: Int) -> UInt32 { unsafe page.load(fromByteOffset: offset, as: UInt32.self) }
     func page64(_ offset: Int) -> UInt64 { unsafe page.load(fromByteOffset: offset, as: UInt64.self) }
     func states(_ count: Int, slot: Int = 0) -> [UInt8] {
