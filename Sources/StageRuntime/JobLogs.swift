@@ -23,7 +23,7 @@ package final class JobLogs {
                 disk: FileDisk(), folder: folder + "/" + JobLayout.logFolder(index, policy.name),
                 options: LogOptions(readOnly: readOnly))
             logs.append(opened.log)
-            reports += opened.recovery.reports.map { "stage \"\(policy.name)\": \($0)" }
+            reports += opened.recovery.reports.filter { $0.kind != .created }.map { "stage \"\(policy.name)\": \($0)" }
         }
         self.logs = logs
         self.reports = reports
