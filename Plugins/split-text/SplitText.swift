@@ -51,7 +51,7 @@ struct SplitText: Transform {
             guard key.count <= Int(STAGE_MAX_KEY_BYTES) else {
                 throw RecordFailure.permanent("the key is too long to append #\(number) to it")
             }
-            try output.emit(key: key, value: chunk)
+            unsafe try output.emit(key: key, value: chunk)
         }
     }
 }

@@ -14,78 +14,85 @@ struct Splitter {
         static func < (left: Quality, right: Quality) -> Bool { left.rawValue < right.rawValue }
     }
 
-    func split(_ text: String, _ emit: (Substring) throws -> Void) rethrows {
-        var start = skipSpace(text, from: text.startIndex)
-        var cut = start
-        while cut < text.endIndex {
-            let end = self.end(text, from: start, beyond: cut)
-            try emit(text[start..<trimmedEnd(text, start, end)])
-            cut = skipSpace(text, from: end)
-            guard cut < text.endIndex else { break }
-            start = overlap > 0 ? overlapStart(text, cut: cut, end: end, after: start) : cut
+    /// Calls `emit` with the bytes of each chunk, which are valid until it returns.
+    @safe func split(_ text: String, _ emit: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+        try CharacterText.with(text) { text in
+            var start = skipSpace(text, from: 0)
+            var cut = start
+            while cut < text.count {
+                let end = self.end(text, from: start, beyond: cut)
+                unsafe try emit(text.slice(start, trimmedEnd(text, start, end)))
+                cut = skipSpace(text, from: end)
+                guard cut < text.count else { break }
+                start = overlap > 0 ? overlapStart(text, cut: cut, after: start) : cut
+            }
         }
     }
 
     /// Where the chunk that begins at `start` ends. It goes beyond `previous`, where the last one ended.
-    private func end(_ text: String, from start: String.Index, beyond previous: String.Index) -> String.Index {
-        var index = start
+    private func end(_ text: CharacterText, from start: Int, beyond previous: Int) -> Int {
+        var offset = start
         var size = 0
         var fitting = start  // the end of the last character that fits
-        var best: (quality: Quality, place: String.Index)?
+        var best: (quality: Quality, place: Int)?
         var run = SpaceRun()
-        while index < text.endIndex {
-            let character = text[index]
-            let isSpace = character.isWhitespace
-            if !isSpace {
-                if index > previous, let quality = run.quality, quality >= best?.quality ?? .word {
-                    best = (quality, index)
+        while offset < text.count {
+            let element = text.element(at: offset)
+            if !element.isSpace {
+                if offset > previous, let quality = run.quality, quality >= best?.quality ?? .word {
+                    best = (quality, offset)
                 }
                 // Characters count only up to the last that is not space: what follows is dropped anyway.
-                let next = size + character.unicodeScalars.count
-                if next > maximum {
+                if size + element.scalars > maximum {
                     if let best { return best.place }
-                    return fitting > previous ? fitting : text.index(after: max(previous, start))
+                    return fitting > previous ? fitting : text.element(at: max(previous, start)).end
                 }
             }
-            run.add(character, isSpace: isSpace)
-            size += character.unicodeScalars.count
-            index = text.index(after: index)
-            if !isSpace { fitting = index }
+            run.add(element.kind)
+            size += element.scalars
+            offset = element.end
+            if !element.isSpace { fitting = offset }
         }
-        return text.endIndex
+        return text.count
     }
 
     /// Where the next chunk begins: at a word up to `overlap` scalars before the cut, or at the cut.
-    private func overlapStart(
-        _ text: String, cut: String.Index, end: String.Index, after previous: String.Index
-    ) -> String.Index {
-        var index = cut
+    private func overlapStart(_ text: CharacterText, cut: Int, after previous: Int) -> Int {
+        var offset = cut
         var size = 0
         var firstWord = cut
-        while index > previous {
-            let before = text.index(before: index)
+        while offset > previous {
+            let before = text.start(before: offset)
             guard before > previous else { break }
-            size += text[before].unicodeScalars.count
+            let element = text.element(at: before)
+            size += element.scalars
             guard size <= overlap else { break }
-            index = before
-            if !text[index].isWhitespace, text[text.index(before: index)].isWhitespace { firstWord = index }
+            offset = before
+            if !element.isSpace, text.isSpace(at: text.start(before: offset)) { firstWord = offset }
         }
         if firstWord < cut { return firstWord }
         // No word begins in there. In a text without spaces the overlap begins inside; otherwise there is none.
-        let isCutAtSpace = text[text.index(before: cut)].isWhitespace
-        return isCutAtSpace ? cut : index
+        return text.isSpace(at: text.start(before: cut)) ? cut : offset
     }
 
-    private func skipSpace(_ text: String, from start: String.Index) -> String.Index {
-        var index = start
-        while index < text.endIndex, text[index].isWhitespace { index = text.index(after: index) }
-        return index
+    private func skipSpace(_ text: CharacterText, from start: Int) -> Int {
+        var offset = start
+        while offset < text.count {
+            let element = text.element(at: offset)
+            guard element.isSpace else { break }
+            offset = element.end
+        }
+        return offset
     }
 
-    private func trimmedEnd(_ text: String, _ start: String.Index, _ end: String.Index) -> String.Index {
-        var index = end
-        while index > start, text[text.index(before: index)].isWhitespace { index = text.index(before: index) }
-        return index
+    private func trimmedEnd(_ text: CharacterText, _ start: Int, _ end: Int) -> Int {
+        var offset = end
+        while offset > start {
+            let before = text.start(before: offset)
+            guard text.isSpace(at: before) else { break }
+            offset = before
+        }
+        return offset
     }
 }
 
@@ -104,24 +111,22 @@ extension Splitter {
             return endsWideSentence ? .sentence : nil
         }
 
-        mutating func add(_ character: Character, isSpace: Bool) {
-            if isSpace {
+        mutating func add(_ kind: CharacterText.Class) {
+            switch kind {
+            case .newline:
                 hasSpace = true
-                if character.isNewline { newlines += 1 }
+                newlines += 1
                 return
+            case .space:
+                hasSpace = true
+                return
+            case .sentenceEnd: (endsSentence, endsWideSentence) = (true, false)
+            case .wideSentenceEnd: (endsSentence, endsWideSentence) = (true, true)
+            case .closer: break
+            case .other: (endsSentence, endsWideSentence) = (false, false)
             }
             hasSpace = false
             newlines = 0
-            switch character {
-            case ".", "!", "?", "…", "؟", "।":
-                (endsSentence, endsWideSentence) = (true, false)
-            case "。", "！", "？":  // no space follows these
-                (endsSentence, endsWideSentence) = (true, true)
-            case "\"", "'", ")", "]", "”", "’", "»", "」", "』", "）":  // closes what a sentence ended in
-                break
-            default:
-                (endsSentence, endsWideSentence) = (false, false)
-            }
         }
     }
 }

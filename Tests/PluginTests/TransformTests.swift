@@ -19,6 +19,9 @@ private func run(_ plugin: String, _ config: [String: Any], _ values: String...)
     #expect(try split("abcdefghij", 4) == ["abcd", "efgh", "ij"])
     #expect(try split("これは文です。次の文です。", 8) == ["これは文です。", "次の文です。"])
     #expect(try split("one two three four", 9, 4) == ["one two", "two three", "four"])
+    #expect(try split("One.\r\n\r\nTwo there.\r\n", 12) == ["One.", "Two there."])
+    #expect(try split("é à ü ö", 3) == ["é à", "ü ö"])
+    #expect(try split("x\u{301}y zz", 3) == ["x\u{301}y", "zz"])
     #expect(try split("abcdefgh", 4, 2) == ["abcd", "cdef", "efgh"])
 }
 
