@@ -64,10 +64,12 @@ package final class Host {
         identities = setup.stages.map { _ in PluginIdentity() }
         textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
         var inherited = environmentStrings().filter {
-            !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=")
+            !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=") && !$0.hasPrefix("STAGEHOST_RUN=")
         }
         // The worker reports its own crashes, far faster than the runtime's backtracer does.
-        inherited += ["SWIFT_BACKTRACE=enable=no", "STAGEHOST_HOST_PID=\(getpid())"]
+        inherited += [
+            "SWIFT_BACKTRACE=enable=no", "STAGEHOST_HOST_PID=\(getpid())", "STAGEHOST_RUN=\(setup.runIdentity)",
+        ]
         environment = inherited
         startedAt = monotonicNanoseconds()
         if let timeLimitNanoseconds { timeLimitAt = startedAt + timeLimitNanoseconds }

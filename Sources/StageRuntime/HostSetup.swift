@@ -25,6 +25,8 @@ package struct HostSetup: Sendable {
     package var jobFolder: String
     /// The worker program, as an absolute path.
     package var workerProgram: String
+    /// Names this run of the job, from its beginning to its completion, across hosts: `STAGEHOST_RUN` in the workers.
+    package var runIdentity = ""
     /// Log segments are kept after they are done with.
     package var keepsLogs = false
 

@@ -17,6 +17,7 @@ extension Scheduler {
             return
         }
         let cause = worker.killedFor ?? death.cause
+        let wasReady = worker.wasReady
         stage.crashes += 1
         note(
             .workerDied(
@@ -38,9 +39,10 @@ extension Scheduler {
             if blame(request, work, stage, suspects: suspects, cause, death.evidence) { inSearch = true }
         }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
-        if isExternal(cause), stage.consecutiveDeaths == 0 {
-            // A SIGKILL that nobody here sent, at a stage that was getting on: no sign of a fault in the plugin.
-            stage.consecutiveDeaths = 1
+        if isExternal(cause), wasReady {
+            // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
+            stage.consecutiveDeaths += 1
+            pauseBeforeRestart(of: stage, at: now)
         } else if !inSearch {
             countDeath(of: stage, at: now, because: "its worker died: \(cause.sentence)")
         }
@@ -94,7 +96,8 @@ extension Scheduler {
         var suspects = suspects.intersecting(left)
         if suspects.isEmpty { suspects = left }
         for input in suspects.indexes { work.deaths[input, default: 0] += 1 }
-        if suspects.count == 1, let input = suspects.first, left.count == 1, work.deaths[input] ?? 0 >= 2 {
+        let proof = isExternal(cause) ? Self.externalDeathsThatProve : Self.deathsThatProve
+        if suspects.count == 1, let input = suspects.first, left.count == 1, work.deaths[input] ?? 0 >= proof {
             condemn(input, of: work, in: stage, cause, evidence)
             return true
         }
@@ -111,6 +114,11 @@ extension Scheduler {
         }
         return wasSearching
     }
+
+    /// Deaths with a record in hand, alone at the last, after which it is to blame.
+    private static var deathsThatProve: UInt32 { 2 }
+    /// The same for a SIGKILL from outside, which may well have had nothing to do with the record.
+    private static var externalDeathsThatProve: UInt32 { 5 }
 
     /// So many suspects are tried one by one; more are halved.
     private static var aloneAtMost: Int { 2 }
@@ -150,7 +158,13 @@ extension Scheduler {
             )
             return
         }
+        pauseBeforeRestart(of: stage, at: now)
+    }
+
+    /// The first restart comes at once; each further one without progress in between waits longer.
+    private func pauseBeforeRestart(of stage: StageState, at now: Moment) {
         guard stage.consecutiveDeaths > 1 else { return }
+        let policy = stage.policy.restart
         var pause = Double(policy.backoffNanoseconds)
         for _ in 2..<max(2, min(stage.consecutiveDeaths, 64)) { pause *= policy.factor }
         pause = min(pause, Double(policy.maximumBackoffNanoseconds)) * (0.9 + 0.2 * random.unit())

@@ -248,6 +248,7 @@ extension Scheduler {
         let records = outcome.output?.recordCount ?? 0
         let failed = UInt64(outcome.unreadable.count)
         stage.nextInput = batch + 1
+        stage.consecutiveDeaths = 0
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }

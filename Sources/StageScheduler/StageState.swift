@@ -47,6 +47,8 @@ final class WorkerState {
     /// Of a stateful stage: the batches to replay before it may go on.
     var replaysLeft = 0
     var isStandby = false
+    /// Its `open` has succeeded.
+    var wasReady = false
 
     init(id: WorkerID, stage: Int, index: Int, since: Moment) {
         self.id = id

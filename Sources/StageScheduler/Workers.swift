@@ -102,6 +102,7 @@ extension Scheduler {
     func workerReady(_ id: WorkerID, at now: Moment) {
         guard let worker = worker(id), worker.phase == .opening else { return }
         worker.phase = .ready
+        worker.wasReady = true
         worker.since = now
         stages[worker.stage].hadWorkerBefore = true
         note(.workerReady(stage: worker.stage, id))

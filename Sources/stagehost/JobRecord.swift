@@ -15,6 +15,8 @@ struct JobRecord {
 
     var job: String
     var created: String
+    /// Random; new when the job starts over.
+    var run: String
     var skip: UInt64 = 0
     var limit: UInt64?
     var plugins: [PluginUse] = []
@@ -33,7 +35,7 @@ struct JobRecord {
             ])
         }
         let value = JSONValue.object([
-            .init("job", .string(job)), .init("created", .string(created)), .init("skip", .count(skip)),
+            .init("job", .string(job)), .init("created", .string(created)), .init("run", .string(run)), .init("skip", .count(skip)),
             .init("limit", limit.map(JSONValue.count) ?? .null), .init("plugins", .array(uses)),
             .init(
                 "end",
@@ -53,6 +55,7 @@ struct JobRecord {
         else { return nil }
         self.job = job
         self.created = created
+        run = root["run"]?.string ?? ""
         skip = root["skip"]?.count ?? 0
         limit = root["limit"]?.count
         if case .array(let uses) = root["plugins"]?.content {
@@ -70,6 +73,7 @@ struct JobRecord {
     init(job: String, created: String) {
         self.job = job
         self.created = created
+        run = String(UInt64.random(in: .min ... .max), radix: 16)
     }
 }
 

@@ -53,6 +53,7 @@ enum RunCommand {
             job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
+        setup.runIdentity = record.run
         record.plugins = []
         try orFail(folder) { () throws(SystemError) in
             for (stage, plugin) in zip(pipeline.stages, plugins) {
