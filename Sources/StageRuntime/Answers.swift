@@ -108,7 +108,8 @@ struct AnswerReader {
         let allowed = isPartial ? items.outcome.covered : asked
         let summary = unsafe try BlocksSummary(
             validating: frame.blocks, allowed: allowed, maximumRecords: question.maximumRecords)
-        items.outcome.passed = summary.inputs
+        // What a read or a finish emits descends from no input.
+        items.outcome.passed = asked == nil ? 0 : summary.inputs
         guard items.outcome.unreadable.isEmpty || question.kind == .read else {
             throw WireError(.item, "\(header.type) frame", found: "a source failure", expected: "none outside a read")
         }
