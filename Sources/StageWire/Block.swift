@@ -109,7 +109,7 @@ package struct Block: Sendable, Equatable {
             throw WireError(.checksum, "block \(name)", found: hex(sum), expected: hex(stated))
         }
         var distinct: UInt32 = 0
-        var previous: UInt32 = WireLimits.noInput
+        var previous: UInt32 = 0
         let ranges = allowed?.ranges ?? [0..<1]
         var position = 0
         for index in 0..<Int(count) {
@@ -123,7 +123,7 @@ package struct Block: Sendable, Equatable {
                     found: "offset \(entry.offset), key of \(entry.keySize), value of \(entry.valueSize) bytes",
                     expected: "a key and a value inside \(bytesLength) bytes")
             }
-            if entry.input != previous {
+            if distinct == 0 || entry.input != previous {
                 guard distinct == 0 || entry.input > previous else {
                     throw WireError(
                         .order, "block \(name), entry \(index)", found: "input \(entry.input)",

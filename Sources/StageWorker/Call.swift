@@ -1,7 +1,8 @@
 import CStage
 import StageWire
 
-/// What a call into the plugin is about, as far as its output needs to know.
+/// What a call into the plugin is about, as far as its output needs to know. Plain numbers and pointers: it is looked at for
+/// every record.
 @safe struct Call {
     enum Kind { case open, read, process, sync, finish }
 
@@ -17,7 +18,6 @@ import StageWire
     var batchCount: UInt32 = 0
     /// The most records that may be emitted.
     var limit = WireLimits.maximumBatchRecords
-    var resumes: [UInt32: [UInt8]] = [:]
 
     init(_ kind: Kind, _ request: FrameHeader) {
         self.kind = kind

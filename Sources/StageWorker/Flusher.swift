@@ -74,12 +74,12 @@ extension Output {
         guard sending.takeIfFree() else { return true }  // the call is ending: all leaves
         defer { sending.release() }
         guard lock.takeIfFree() else { return false }
-        guard isOpen, call.kind == .process, now < lastFlush || now - lastFlush >= age else {
+        guard unsafe isOpen, unsafe call.kind == .process, unsafe now < lastFlush || now - lastFlush >= age else {
             lock.release()
             return true
         }
         sendWaitingResumes()
-        guard doneWaiting > 0 else {
+        guard unsafe doneWaiting > 0 else {
             lock.release()
             return true
         }

@@ -20,39 +20,41 @@ import Synchronization
     /// When the `process` call in hand began, in nanoseconds; 0 when there is none. Read by the flusher without a lock.
     let activeSince = Atomic<UInt64>(0)
 
-    // Guarded by `lock`.
-    private(set) var number: UInt64 = 0
-    private(set) var isOpen = false
-    var call = Call(.open, FrameHeader(.open))
-    var parcel = Parcel()
+    // Guarded by `lock`, which is why the dynamic checks of exclusive access, several for each record, are left out.
+    @exclusivity(unchecked) private(set) var number: UInt64 = 0
+    @exclusivity(unchecked) private(set) var isOpen = false
+    @exclusivity(unchecked) var call = Call(.open, FrameHeader(.open))
+    @exclusivity(unchecked) var parcel = Parcel()
     /// Takes over what stays when a part of `parcel` leaves.
-    var spare = Parcel()
+    @exclusivity(unchecked) var spare = Parcel()
     /// What is about to leave ahead of the result. Guarded by `sending`.
-    var leaving = Parcel()
+    @exclusivity(unchecked) var leaving = Parcel()
     /// One byte of `RecordState` for each record of the batch.
     let states = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(WireLimits.maximumBatchRecords))
-    var isInOrder = true
-    var lastInput: UInt32 = 0
+    @exclusivity(unchecked) var isInOrder = true
+    @exclusivity(unchecked) var lastInput: UInt32 = 0
     /// Some entries belong to records that have failed.
-    var hasDropped = false
-    var emitted: UInt32 = 0
-    var emittedBytes = 0
+    @exclusivity(unchecked) var hasDropped = false
+    @exclusivity(unchecked) var emitted: UInt32 = 0
+    @exclusivity(unchecked) var emittedBytes = 0
     /// Records that are done and have not left.
-    var doneWaiting = 0
+    @exclusivity(unchecked) var doneWaiting = 0
     /// RECORD_BY_RECORD: all of the plugin's indexes below this one are done.
-    var doneBelow: UInt32 = 0
-    var failures: [FailureItem] = []
-    var failureBytes = 0
-    var sourceFailures: [SourceFailureItem] = []
-    var sourceFailureBytes = 0
-    var metrics: [MetricItem] = []
-    var checkpoint = GrowingBytes()
-    var hasCheckpoint = false
-    var explanation: String?
-    var retryAfterMilliseconds: UInt32 = 0
-    var reservation: Reservation?
-    var pulse = Pulse()
-    var lastFlush: UInt64 = 0
+    @exclusivity(unchecked) var doneBelow: UInt32 = 0
+    @exclusivity(unchecked) var failures: [FailureItem] = []
+    @exclusivity(unchecked) var failureBytes = 0
+    @exclusivity(unchecked) var sourceFailures: [SourceFailureItem] = []
+    @exclusivity(unchecked) var sourceFailureBytes = 0
+    @exclusivity(unchecked) var metrics: [MetricItem] = []
+    @exclusivity(unchecked) var checkpoint = GrowingBytes()
+    @exclusivity(unchecked) var hasCheckpoint = false
+    @exclusivity(unchecked) var explanation: String?
+    @exclusivity(unchecked) var retryAfterMilliseconds: UInt32 = 0
+    /// What earlier attempts have left, by index in the batch.
+    @exclusivity(unchecked) var resumes: [UInt32: [UInt8]] = [:]
+    @exclusivity(unchecked) var reservation: Reservation?
+    @exclusivity(unchecked) var pulse = Pulse()
+    @exclusivity(unchecked) var lastFlush: UInt64 = 0
 
     /// Room that a plugin writes a value into before it is a record.
     struct Reservation {
@@ -78,32 +80,33 @@ import Synchronization
     }
 
     /// Begins a call; what is returned goes to the plugin.
-    func begin(_ call: Call) -> UnsafePointer<stage_output> {
+    func begin(_ call: Call, resumes: [UInt32: [UInt8]] = [:]) -> UnsafePointer<stage_output> {
         _ = lock.take()
-        number += 1
-        self.call = call
+        unsafe number += 1
+        unsafe self.call = call
+        unsafe self.resumes = resumes
         unsafe states.update(repeating: 0, count: Int(call.batchCount))
-        parcel.removeAll()
-        isInOrder = true
-        lastInput = 0
-        hasDropped = false
-        emitted = 0
-        emittedBytes = 0
-        doneWaiting = 0
-        doneBelow = 0
-        if !failures.isEmpty { failures.removeAll() }
-        failureBytes = 0
-        if !sourceFailures.isEmpty { sourceFailures.removeAll() }
-        sourceFailureBytes = 0
-        if !metrics.isEmpty { metrics.removeAll(keepingCapacity: true) }
-        hasCheckpoint = false
-        explanation = nil
-        retryAfterMilliseconds = 0
-        reservation = nil
-        pulse.begin()
+        unsafe parcel.removeAll()
+        unsafe isInOrder = true
+        unsafe lastInput = 0
+        unsafe hasDropped = false
+        unsafe emitted = 0
+        unsafe emittedBytes = 0
+        unsafe doneWaiting = 0
+        unsafe doneBelow = 0
+        if unsafe !failures.isEmpty { unsafe failures.removeAll() }
+        unsafe failureBytes = 0
+        if unsafe !sourceFailures.isEmpty { unsafe sourceFailures.removeAll() }
+        unsafe sourceFailureBytes = 0
+        if unsafe !metrics.isEmpty { unsafe metrics.removeAll(keepingCapacity: true) }
+        unsafe hasCheckpoint = false
+        unsafe explanation = nil
+        unsafe retryAfterMilliseconds = 0
+        unsafe reservation = nil
+        unsafe pulse.begin()
         let face = unsafe faces + Int(number % Self.faceCount)
         unsafe face.pointee.call = number
-        isOpen = true
+        unsafe isOpen = true
         page.enter(dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount)
         lock.release()
         return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
@@ -112,7 +115,7 @@ import Synchronization
     /// Ends a call without an answer: `open`, which is answered otherwise.
     func abandon() {
         _ = lock.take()
-        isOpen = false
+        unsafe isOpen = false
         page.leave()
         lock.release()
     }
@@ -120,8 +123,8 @@ import Synchronization
     /// Closes the output for all faces. The caller holds neither lock, or has left a reservation open, which is dropped.
     func shut() {
         _ = lock.take()
-        isOpen = false
-        reservation = nil
+        unsafe isOpen = false
+        unsafe reservation = nil
         lock.release()
     }
 
@@ -133,7 +136,7 @@ import Synchronization
         guard let owner = unsafe face.pointee.owner else { return nil }
         let output = unsafe Unmanaged<Output>.fromOpaque(owner).takeUnretainedValue()
         guard output.lock.take() else { return nil }  // a reservation of this very thread is open
-        guard output.isOpen, unsafe face.pointee.call == output.number else {
+        guard unsafe output.isOpen, unsafe face.pointee.call == output.number else {
             output.lock.release()
             return nil
         }
@@ -146,7 +149,7 @@ import Synchronization
     /// The index in the batch of the plugin's index `input`; nil when there is no such record.
     @inline(__always)
     func batchIndex(_ input: UInt32) -> UInt32? {
-        guard input < call.count else { return nil }
+        guard unsafe input < call.count else { return nil }
         guard let indexes = unsafe call.indexes else { return input }
         return unsafe indexes[Int(input)]
     }

@@ -9,35 +9,35 @@ extension Output {
     @inline(__always)
     private func place(_ input: UInt32, keySize: Int, valueSize: Int) -> (code: Int32, index: UInt32, identifier: UInt64) {
         guard keySize <= Int(WireLimits.maximumKeyBytes), valueSize <= Int(WireLimits.maximumValueBytes),
-            emittedBytes + keySize + valueSize <= Int(STAGE_MAX_RESULT_BYTES), emitted < call.limit
+            unsafe emittedBytes + keySize + valueSize <= Int(STAGE_MAX_RESULT_BYTES), unsafe emitted < call.limit
         else { return (Code.tooLarge, 0, 0) }
-        if call.kind == .process {
+        if unsafe call.kind == .process {
             guard let index = batchIndex(input), let records = unsafe call.records else { return (Code.index, 0, 0) }
             guard unsafe states[Int(index)] & (RecordState.done | RecordState.failed) == 0 else { return (Code.state, 0, 0) }
             return unsafe (Code.ok, index, records[Int(input)].id)
         }
-        guard call.emits else { return (Code.state, 0, 0) }
+        guard unsafe call.emits else { return (Code.state, 0, 0) }
         guard input == WireLimits.noInput else { return (Code.index, 0, 0) }
-        return (Code.ok, 0, call.request.secondArgument &+ UInt64(emitted))
+        return unsafe (Code.ok, 0, call.request.secondArgument &+ UInt64(emitted))
     }
 
     /// Counts what is about to be, or has been, appended to the parcel.
     @inline(__always)
     private func count(_ index: UInt32, _ size: Int) {
-        emitted += 1
-        emittedBytes += size
-        guard call.kind == .process else { return }
+        unsafe emitted += 1
+        unsafe emittedBytes += size
+        guard unsafe call.kind == .process else { return }
         unsafe states[Int(index)] |= RecordState.hasEntries
-        if index < lastInput { isInOrder = false } else { lastInput = index }
+        if unsafe index < lastInput { unsafe isInOrder = false } else { unsafe lastInput = index }
     }
 
     func emit(_ input: UInt32, _ key: stage_bytes, _ value: stage_bytes) -> Int32 {
         let (key, value) = unsafe (key.buffer, value.buffer)
         let (code, index, identifier) = place(input, keySize: key.count, valueSize: value.count)
         guard code == Code.ok else { return code }
-        if !call.isReplay {
-            guard parcel.reserve(key.count + value.count) else { return Code.memory }
-            parcel.append(identifier: identifier, input: index, keySize: key.count, valueSize: value.count)
+        if unsafe !call.isReplay {
+            guard unsafe parcel.reserve(key.count + value.count) else { return Code.memory }
+            unsafe parcel.append(identifier: identifier, input: index, keySize: key.count, valueSize: value.count)
             unsafe parcel.bytes.append(key.baseAddress, key.count)
             unsafe parcel.bytes.append(value.baseAddress, value.count)
         }
@@ -51,33 +51,33 @@ extension Output {
         guard size >= 0 else { return Code.tooLarge }
         let (code, index, identifier) = place(input, keySize: key.count, valueSize: size)
         guard code == Code.ok else { return code }
-        guard parcel.reserve(key.count + size), let base = unsafe parcel.bytes.base else { return Code.memory }
+        guard unsafe parcel.reserve(key.count + size), let base = unsafe parcel.bytes.base else { return Code.memory }
         // The key goes in at once; the count does not move before `commit`, so that a discarded one leaves no trace.
         if let source = key.baseAddress { unsafe memcpy(base + parcel.bytes.count, source, key.count) }
         unsafe data.pointee = unsafe base + parcel.bytes.count + key.count
-        reservation = Reservation(input: index, identifier: identifier, keySize: key.count, size: size)
+        unsafe reservation = Reservation(input: index, identifier: identifier, keySize: key.count, size: size)
         return Code.ok
     }
 
     /// `used`: nil takes the reservation back.
     func commit(_ made: Reservation, used: Int?) -> Int32 {
-        reservation = nil
+        unsafe reservation = nil
         guard let used else { return Code.ok }
         guard used <= made.size else { return Code.tooLarge }
-        if !call.isReplay {
-            parcel.append(identifier: made.identifier, input: made.input, keySize: made.keySize, valueSize: used)
-            parcel.bytes.count += made.keySize + used
+        if unsafe !call.isReplay {
+            unsafe parcel.append(identifier: made.identifier, input: made.input, keySize: made.keySize, valueSize: used)
+            unsafe parcel.bytes.count += made.keySize + used
         }
         count(made.input, made.keySize + used)
         return Code.ok
     }
 
     func fail(_ input: UInt32, _ kind: UInt32, _ message: stage_bytes, _ retryAfter: UInt32) -> Int32 {
-        guard call.kind == .process else { return Code.state }
+        guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
         guard let kind = FailureKind(rawValue: kind) else { return Code.type }
         guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
-        if unsafe states[Int(index)] & RecordState.hasEntries != 0 { hasDropped = true }
+        if unsafe states[Int(index)] & RecordState.hasEntries != 0 { unsafe hasDropped = true }
         unsafe failures.append(
             FailureItem(
                 input: index, kind: kind, retryAfterMilliseconds: kind == .transient ? retryAfter : 0,
@@ -88,31 +88,31 @@ extension Output {
     }
 
     /// A batch of which every record fails with a long message would not fit into one frame.
-    private var messageLimit: Int { failureBytes < 32 << 20 ? WireLimits.maximumMessageBytes : 512 }
+    private var messageLimit: Int { unsafe failureBytes < 32 << 20 ? WireLimits.maximumMessageBytes : 512 }
 
     func failSource(_ key: stage_bytes, _ value: stage_bytes, _ message: stage_bytes) -> Int32 {
-        guard call.kind == .read else { return Code.state }
+        guard unsafe call.kind == .read else { return Code.state }
         let (key, value) = unsafe (key.buffer, value.buffer)
-        guard key.count <= Int(WireLimits.maximumKeyBytes), emitted < call.limit,
-            sourceFailureBytes + key.count + value.count <= 32 << 20
+        guard key.count <= Int(WireLimits.maximumKeyBytes), unsafe emitted < call.limit,
+            unsafe sourceFailureBytes + key.count + value.count <= 32 << 20
         else { return Code.tooLarge }
         unsafe sourceFailures.append(
             SourceFailureItem(
                 identifier: call.request.secondArgument &+ UInt64(emitted), key: [UInt8](key), value: [UInt8](value),
                 message: message.text(limit: WireLimits.maximumMessageBytes)))
-        sourceFailureBytes += key.count + value.count + WireLimits.maximumMessageBytes / 8
-        emitted += 1
+        unsafe sourceFailureBytes += key.count + value.count + WireLimits.maximumMessageBytes / 8
+        unsafe emitted += 1
         return Code.ok
     }
 
     func beginRecord(_ input: UInt32) -> Int32 {
-        guard call.kind == .process else { return Code.state }
+        guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
         guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
         if plugin.flags.contains(.recordByRecord) {
-            while doneBelow < input {
-                if let before = batchIndex(doneBelow), unsafe states[Int(before)] & RecordState.done == 0 { finish(before, 0) }
-                doneBelow += 1
+            while unsafe doneBelow < input {
+                if let before = unsafe batchIndex(doneBelow), unsafe states[Int(before)] & RecordState.done == 0 { finish(before, 0) }
+                unsafe doneBelow += 1
             }
         }
         page.begin(index)
@@ -120,7 +120,7 @@ extension Output {
     }
 
     func done(_ input: UInt32) -> Int32 {
-        guard call.kind == .process else { return Code.state }
+        guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
         guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
         finish(index, 0)
@@ -129,23 +129,23 @@ extension Output {
 
     private func finish(_ index: UInt32, _ state: UInt8) {
         unsafe states[Int(index)] |= RecordState.done | state
-        if !call.isReplay { doneWaiting += 1 }
-        page.mark(index, 2)
+        if unsafe !call.isReplay { unsafe doneWaiting += 1 }
+        page.mark(index, PageLayout.done)
     }
 
     func setCheckpoint(_ bytes: stage_bytes) -> Int32 {
         guard plugin.kind != .transform || plugin.flags.contains(.stateful) else { return Code.state }
         let bytes = unsafe bytes.buffer
         guard bytes.count <= WireLimits.maximumCheckpointBytes else { return Code.tooLarge }
-        checkpoint.count = 0
-        guard checkpoint.reserve(bytes.count) else { return Code.memory }
+        unsafe checkpoint.count = 0
+        guard unsafe checkpoint.reserve(bytes.count) else { return Code.memory }
         unsafe checkpoint.append(bytes.baseAddress, bytes.count)
-        hasCheckpoint = true
+        unsafe hasCheckpoint = true
         return Code.ok
     }
 
     func resume(_ input: UInt32) -> stage_bytes {
-        guard let index = batchIndex(input), let bytes = call.resumes[index] else { return unsafe stage_bytes(data: nil, size: 0) }
+        guard let index = batchIndex(input), let bytes = unsafe resumes[index] else { return unsafe stage_bytes(data: nil, size: 0) }
         // Copied once a call; freed with the next one.
         return unsafe pulse.lend(index, bytes)
     }
@@ -158,18 +158,18 @@ extension Output {
             index = found
         }
         let length = unsafe strnlen(name, 256)
-        guard amount.isFinite, length > 0, length < 256, metrics.count < 1 << 18 else { return Code.tooLarge }
+        guard amount.isFinite, length > 0, length < 256, unsafe metrics.count < 1 << 18 else { return Code.tooLarge }
         let name = unsafe String(decoding: UnsafeRawBufferPointer(start: name, count: length), as: UTF8.self)
-        if let last = metrics.indices.last, metrics[last].input == index, metrics[last].name == name {
-            metrics[last].amount += amount
+        if let last = unsafe metrics.indices.last, unsafe metrics[last].input == index, unsafe metrics[last].name == name {
+            unsafe metrics[last].amount += amount
         } else {
-            metrics.append(MetricItem(name: name, amount: amount, input: index))
+            unsafe metrics.append(MetricItem(name: name, amount: amount, input: index))
         }
         return Code.ok
     }
 
     func explain(_ message: stage_bytes, _ retryAfter: UInt32) {
-        explanation = unsafe message.text(limit: WireLimits.maximumMessageBytes)
-        retryAfterMilliseconds = retryAfter
+        unsafe explanation = unsafe message.text(limit: WireLimits.maximumMessageBytes)
+        unsafe retryAfterMilliseconds = retryAfter
     }
 }

@@ -39,7 +39,7 @@ enum OutputFunctions {
             output.lock.release()
             return Code.state
         }
-        guard let made = output.reservation, output.isOpen, unsafe face.pointee.call == output.number else { return Code.state }
+        guard let made = unsafe output.reservation, unsafe output.isOpen, unsafe face.pointee.call == output.number else { return Code.state }
         defer { output.leave() }
         return output.commit(made, used: used == -1 ? nil : used >= 0 ? used : Int.max)
     }

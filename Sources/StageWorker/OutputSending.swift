@@ -12,7 +12,7 @@ extension Output {
         _ = sending.take()
         shut()
         // Nobody but the flusher could touch what follows, and it needs `sending`.
-        if call.kind == .process {
+        if unsafe call.kind == .process {
             if status == .retry || hasTransientFailures { sendWaitingResumes() }
             if status != .ok {
                 // What is done is said by name; what is not has no outcome, except that a rejected batch keeps what
@@ -26,30 +26,30 @@ extension Output {
         sending.release()
     }
 
-    private var hasTransientFailures: Bool { failures.contains { $0.kind == .transient } }
+    private var hasTransientFailures: Bool { unsafe failures.contains { $0.kind == .transient } }
 
     private func dropEntries() {
-        parcel.table.count = 0
-        parcel.bytes.count = 0
+        unsafe parcel.table.count = 0
+        unsafe parcel.bytes.count = 0
     }
 
     private func sendResult(_ status: CallStatus, _ nanoseconds: UInt64) {
         var header = FrameHeader(.result)
-        header.batch = call.request.batch
-        header.dispatch = call.request.dispatch
+        header.batch = unsafe call.request.batch
+        header.dispatch = unsafe call.request.dispatch
         header.argument = nanoseconds
         header.status = status.rawValue
-        if status == .retry { header.count = retryAfterMilliseconds }
+        if status == .retry { header.count = unsafe retryAfterMilliseconds }
 
-        for failure in failures { parcel.items.append(failure) }
-        for failure in sourceFailures { parcel.items.append(failure) }
-        if hasCheckpoint, status == .ok || status == .end || status == .idle {
+        for failure in unsafe failures { unsafe parcel.items.append(failure) }
+        for failure in unsafe sourceFailures { unsafe parcel.items.append(failure) }
+        if unsafe hasCheckpoint, status == .ok || status == .end || status == .idle {
             unsafe parcel.items.append(.checkpoint, checkpoint.bytes)
         }
-        for metric in metrics { parcel.items.append(metric) }
-        if let explanation, status != .ok { parcel.items.append(.message, text: explanation) }
+        for metric in unsafe metrics { unsafe parcel.items.append(metric) }
+        if let explanation = unsafe explanation, status != .ok { unsafe parcel.items.append(.message, text: explanation) }
 
-        if hasDropped || !isInOrder {
+        if unsafe hasDropped || !isInOrder {
             rearrange()
         }
         unsafe writer.send(header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes)
@@ -57,84 +57,84 @@ extension Output {
 
     /// Sorts the entries by input and leaves out those of failed records.
     private func rearrange() {
-        spare.removeAll()
+        unsafe spare.removeAll()
         for position in positions(where: { unsafe self.states[Int($0)] & RecordState.failed == 0 }) {
             guard unsafe spare.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
         }
-        swap(&parcel.table, &spare.table)
-        swap(&parcel.bytes, &spare.bytes)
+        unsafe swap(&parcel.table, &spare.table)
+        unsafe swap(&parcel.bytes, &spare.bytes)
     }
 
     /// Takes the outcomes of the records that are done, and sends them ahead. The caller holds `sending` and, while the
     /// call runs, `lock`, which is given back as soon as the outcomes have been taken.
     func sendDone(releasing isLocked: Bool = false) {
         let ranges = takeDone()
-        lastFlush = cworker_now()
+        unsafe lastFlush = cworker_now()
         var header = FrameHeader(.partial)
-        header.batch = call.request.batch
-        header.dispatch = call.request.dispatch
+        header.batch = unsafe call.request.batch
+        header.dispatch = unsafe call.request.dispatch
         if isLocked { lock.release() }
         guard !ranges.isEmpty else { return }
         unsafe writer.send(header, table: leaving.table.bytes, bytes: leaving.bytes.bytes, items: leaving.items.bytes)
     }
 
     private func takeDone() -> IndexRanges {
-        leaving.removeAll()
+        unsafe leaving.removeAll()
         var ranges = IndexRanges()
-        guard doneWaiting > 0 else { return ranges }
+        guard unsafe doneWaiting > 0 else { return ranges }
         func leaves(_ index: UInt32) -> Bool {
             unsafe states[Int(index)] & (RecordState.done | RecordState.gone) == RecordState.done
         }
         var index: UInt32 = 0
-        while index < call.batchCount {
+        while unsafe index < call.batchCount {
             let start = index
-            while index < call.batchCount, leaves(index) { index += 1 }
+            while unsafe index < call.batchCount, leaves(index) { index += 1 }
             ranges.insert(start..<index)
             index += 1
         }
-        leaving.items.append(ranges)
+        unsafe leaving.items.append(ranges)
         for position in positions(where: { unsafe leaves($0) && self.states[Int($0)] & RecordState.failed == 0 }) {
             guard unsafe leaving.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
         }
         keepOthers(leaves)
-        for failure in failures where leaves(failure.input) { leaving.items.append(failure) }
-        failures.removeAll { leaves($0.input) }
-        for metric in metrics where metric.input != WireLimits.noInput && leaves(metric.input) {
-            leaving.items.append(metric)
+        for failure in unsafe failures where leaves(failure.input) { unsafe leaving.items.append(failure) }
+        unsafe failures.removeAll { leaves($0.input) }
+        for metric in unsafe metrics where metric.input != WireLimits.noInput && leaves(metric.input) {
+            unsafe leaving.items.append(metric)
         }
-        metrics.removeAll { $0.input != WireLimits.noInput && leaves($0.input) }
+        unsafe metrics.removeAll { $0.input != WireLimits.noInput && leaves($0.input) }
         for range in ranges.ranges {
             for index in range { unsafe states[Int(index)] |= RecordState.gone }
         }
-        doneWaiting = 0
-        hasDropped = false
+        unsafe doneWaiting = 0
+        unsafe hasDropped = false
         return ranges
     }
 
     /// Leaves in `parcel` what does not leave now, in the order in which it was emitted.
     private func keepOthers(_ leaves: (UInt32) -> Bool) {
-        spare.removeAll()
-        for position in 0..<parcel.entryCount {
-            let entry = parcel.entry(position)
+        unsafe spare.removeAll()
+        for position in unsafe 0..<parcel.entryCount {
+            let entry = unsafe parcel.entry(position)
             if leaves(entry.input) { continue }
             guard unsafe spare.add(entry, from: parcel.bytes.bytes) else { outOfMemory() }
         }
-        swap(&parcel.table, &spare.table)
-        swap(&parcel.bytes, &spare.bytes)
+        unsafe swap(&parcel.table, &spare.table)
+        unsafe swap(&parcel.bytes, &spare.bytes)
     }
 
     /// The positions of the entries whose input is wanted, by input, and in the order of the calls within one.
     private func positions(where isWanted: (UInt32) -> Bool) -> [Int] {
         var found: [(input: UInt32, position: Int)] = []
-        for position in 0..<parcel.entryCount {
-            let input = parcel.entry(position).input
-            if call.kind != .process || isWanted(input) { found.append((input, position)) }
+        for position in unsafe 0..<parcel.entryCount {
+            let input = unsafe parcel.entry(position).input
+            if unsafe call.kind != .process || isWanted(input) { found.append((input, position)) }
         }
-        if !isInOrder { found.sort { ($0.input, $0.position) < ($1.input, $1.position) } }
+        if unsafe !isInOrder { found.sort { ($0.input, $0.position) < ($1.input, $1.position) } }
         return found.map { $0.position }
     }
 
     private func outOfMemory() -> Never {
-        depart(Departure(code: 74, message: "batch \(call.request.batch): no memory to send its results"))
+        depart(Departure(code: 74, message: unsafe "batch \(call.request.batch): no memory to send its results"))
     }
 }

@@ -42,21 +42,21 @@ extension Output {
     /// A sign of life without a record: from `stage_host`.
     func beatIfOpen() {
         guard lock.take() else { return }
-        if isOpen { beat(input: WireLimits.noInput) }
+        if unsafe isOpen { beat(input: WireLimits.noInput) }
         lock.release()
     }
 
     private func beat(input: UInt32) {
         let now = cworker_now()
-        guard now - pulse.last >= Pulse.interval else { return }
-        pulse.last = now
+        guard unsafe now - pulse.last >= Pulse.interval else { return }
+        unsafe pulse.last = now
         sendHeartbeat(input: input, resume: nil)
     }
 
     func progress(_ input: UInt32, _ done: UInt64, _ total: UInt64) -> Int32 {
         guard let index = heartbeatIndex(input) else { return Code.index }
-        pulse.done = done
-        pulse.total = total
+        unsafe pulse.done = done
+        unsafe pulse.total = total
         beat(input: index)
         return Code.ok
     }
@@ -70,23 +70,23 @@ extension Output {
         guard index != WireLimits.noInput else { return Code.index }
         guard unsafe resume.size <= WireLimits.maximumResumeBytes else { return Code.tooLarge }
         guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
-        pulse.waiting[index] = unsafe [UInt8](resume.buffer)
-        if cworker_now() - pulse.lastResume >= Pulse.resumeInterval { sendWaitingResumes() }
+        unsafe pulse.waiting[index] = unsafe [UInt8](resume.buffer)
+        if unsafe cworker_now() - pulse.lastResume >= Pulse.resumeInterval { sendWaitingResumes() }
         return Code.ok
     }
 
     /// Sends the resume bytes that wait. Of records that have left nobody will ask again.
     func sendWaitingResumes() {
-        guard !pulse.waiting.isEmpty else { return }
+        guard unsafe !pulse.waiting.isEmpty else { return }
         let now = cworker_now()
-        pulse.last = now
-        pulse.lastResume = now
-        for (index, bytes) in pulse.waiting.sorted(by: { $0.key < $1.key }) {
+        unsafe pulse.last = now
+        unsafe pulse.lastResume = now
+        for (index, bytes) in unsafe pulse.waiting.sorted(by: { $0.key < $1.key }) {
             let state = unsafe states[Int(index)]
             guard state & RecordState.done == 0 || state & RecordState.transient != 0 else { continue }
             sendHeartbeat(input: index, resume: bytes)
         }
-        pulse.waiting = [:]
+        unsafe pulse.waiting = [:]
     }
 
     private func heartbeatIndex(_ input: UInt32) -> UInt32? {
@@ -95,10 +95,10 @@ extension Output {
 
     private func sendHeartbeat(input: UInt32, resume: [UInt8]?) {
         var header = FrameHeader(.heartbeat)
-        header.batch = call.request.batch
-        header.dispatch = call.request.dispatch
-        header.argument = pulse.done
-        header.secondArgument = pulse.total
+        header.batch = unsafe call.request.batch
+        header.dispatch = unsafe call.request.dispatch
+        header.argument = unsafe pulse.done
+        header.secondArgument = unsafe pulse.total
         header.count = input
         var items = ItemWriter()
         if let resume { items.append(ResumeItem(input: input, bytes: resume)) }

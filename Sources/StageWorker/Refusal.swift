@@ -3,6 +3,8 @@ struct Refusal: Error {
     /// As in `stage_status`: 1 try again later, 3 never.
     var status: UInt32 = 3
     var message: String
+    /// The request that is answered so; 0 before there was one.
+    var dispatch: UInt64 = 0
 
     init(status: UInt32 = 3, _ message: String) {
         self.status = status

@@ -64,15 +64,21 @@ import StageWire
                 "request from the host: \(request.type) with \(request.payloadLength) bytes, expected none")
         }
         switch request.type {
-        case .open: try open(request, slot)
+        case .open:
+            do {
+                try open(request, slot)
+            } catch var refusal as Refusal {
+                refusal.dispatch = request.dispatch
+                throw refusal
+            }
         case .read: try read(request, slot)
         case .sync:
             unsafe slot.call(
-                .sync, request, limit: 0, allowed: [.ok, .retry, .fatal], "sync",
+                .sync, request, limit: 0, allowed: Slot.afterSync, "sync",
                 plugin.table.pointee.sync.map { function in { unsafe function(self.own, $0) } })
         case .finish:
             unsafe slot.call(
-                .finish, request, limit: WireLimits.maximumBatchRecords, allowed: [.ok, .retry, .fatal], "finish",
+                .finish, request, limit: WireLimits.maximumBatchRecords, allowed: Slot.afterSync, "finish",
                 plugin.table.pointee.finish.map { function in { unsafe function(self.own, $0) } })
         default: throw Departure.confused("request from the host: \(request.type), which is no request")
         }
@@ -95,7 +101,7 @@ import StageWire
             throw Departure.confused("request from the host: a read request for a \(plugin.kind.name)")
         }
         let most = min(request.count, WireLimits.maximumBatchRecords)
-        unsafe slot.call(.read, request, limit: most, allowed: [.ok, .end, .idle, .retry, .fatal], "read") {
+        unsafe slot.call(.read, request, limit: most, allowed: Slot.afterRead, "read") {
             unsafe function(self.own, most, request.argument, $0)
         }
     }

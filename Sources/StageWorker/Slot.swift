@@ -11,6 +11,11 @@ import Synchronization
     var payload = GrowingBytes()
     private var input = InputBatch()
 
+    /// What the functions of a plugin may return.
+    static let afterProcess: Set<CallStatus> = [.ok, .retry, .reject, .fatal]
+    static let afterRead: Set<CallStatus> = [.ok, .end, .idle, .retry, .fatal]
+    static let afterSync: Set<CallStatus> = [.ok, .retry, .fatal]
+
     private static let keptBytes = 16 << 20
 
     init(index: Int, plugin: PluginTable, page: Page, writer: FrameWriter) {
@@ -29,8 +34,7 @@ import Synchronization
         call.batchCount = input.batchCount
         unsafe call.records = unsafe input.recordPointer
         unsafe call.indexes = unsafe input.indexPointer
-        call.resumes = input.resumes
-        let face = unsafe output.begin(call)
+        let face = unsafe output.begin(call, resumes: input.resumes)
         var batch = unsafe stage_batch(
             struct_size: UInt32(MemoryLayout<stage_batch>.size), count: input.count, sequence: request.batch,
             attempt: request.status, flags: UInt32(request.flags), records: input.recordPointer)
@@ -38,7 +42,7 @@ import Synchronization
         output.activeSince.store(start, ordering: .sequentiallyConsistent)
         flusher.wakeIfAsleep()
         let status = unsafe function(own, &batch, face)
-        finish(status, allowed: [.ok, .retry, .reject, .fatal], since: start, "process")
+        finish(status, allowed: Self.afterProcess, since: start, "process")
         payload.count = 0
         payload.trim(above: Self.keptBytes)
     }
@@ -69,7 +73,7 @@ extension Output {
     /// The plugin does not keep the protocol: the stage cannot go on with it.
     fileprivate func finishWithNonsense(_ words: String, _ nanoseconds: UInt64) {
         if lock.take() {
-            explanation = words
+            unsafe explanation = words
             lock.release()
         }
         finish(.fatal, nanoseconds: nanoseconds)

@@ -50,6 +50,7 @@ package enum Worker {
     private static func refuse(_ refusal: Refusal, _ writer: FrameWriter) -> Int32 {
         var header = FrameHeader(.refused)
         header.status = refusal.status
+        header.dispatch = refusal.dispatch
         var items = ItemWriter()
         items.append(.message, text: refusal.message)
         writer.send(header, items: items.bytes)

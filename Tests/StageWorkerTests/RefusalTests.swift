@@ -114,6 +114,7 @@ import Testing
         let answer = try host.open()
         #expect(answer.header.type == .refused)
         #expect(answer.header.status == raw)
+        #expect(answer.header.dispatch == 1)
         #expect(answer.message == "no database")
         #expect(try host.exitCode() == 69)
     }
