@@ -48,10 +48,10 @@ extension Scheduler {
             }
         }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
-        if isExternal(cause), stage.consecutiveDeaths == 0 {
-            // A SIGKILL that nobody here sent, at a stage that was getting on: no sign of a fault in the plugin.
-            stage.consecutiveDeaths = 1
-        } else if !inSearch || isExternal(cause) {
+        if isExternal(cause), worker.wasReady {
+            // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
+            pauseBeforeRestart(of: stage)
+        } else if !inSearch {
             countDeath(of: stage, because: "its worker died: \(cause.sentence)")
         }
         if stage.verdictsInARow >= Self.verdictLimit, stage.verdictBatches.count >= 2 {
@@ -145,7 +145,12 @@ extension Scheduler {
             )
             return
         }
-        guard pause else { return }
+        if pause { pauseBeforeRestart(of: stage) }
+    }
+
+    /// The first restart comes at once; each further one without progress in between waits longer.
+    private func pauseBeforeRestart(of stage: StageState) {
+        let policy = stage.policy.restart
         stage.consecutiveDeaths += 1
         guard stage.consecutiveDeaths > 1 else { return }
         var length = Double(policy.backoffNanoseconds)

@@ -28,7 +28,8 @@ extension Scheduler {
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
         startNext(of: worker, threads: stage.policy.threads)
-        if request.kind != .sync { worker.batchesServed += 1 }
+        // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
+        if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
             readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds)
@@ -259,6 +260,7 @@ extension Scheduler {
         let records = outcome.output?.recordCount ?? 0
         let failed = UInt64(outcome.unreadable.count)
         stage.nextInput = batch + 1
+        stage.consecutiveDeaths = 0
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }

@@ -45,6 +45,8 @@ final class WorkerState {
     /// Of a source: the batch that it read last, or was opened behind.
     var position: UInt64 = 0
     var isStandby = false
+    /// Its `open` has succeeded.
+    var wasReady = false
     /// When it was asked to leave.
     var leavingSince: Moment?
 

@@ -106,6 +106,7 @@ extension Scheduler {
     func workerReady(_ id: WorkerID) {
         guard let worker = worker(id), worker.phase == .opening else { return }
         worker.phase = .ready
+        worker.wasReady = true
         worker.since = now
         stages[worker.stage].hadWorkerBefore = true
         note(.workerReady(stage: worker.stage, id))
@@ -146,7 +147,7 @@ extension Scheduler {
     private func recycle(_ stage: StageState) {
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
         if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) { return }
-        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty {
+        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
             if old || large { leave(worker) }
