@@ -24,12 +24,4 @@ package struct CommittedSet: Sendable, Equatable {
         through = batch
         while beyond.remove(through + 1) != nil { through += 1 }
     }
-
-    /// Numbers that a stage never gets (a finish batch of a later stage) count as committed.
-    package mutating func skip(to batch: UInt64) {
-        guard batch > through else { return }
-        through = batch
-        beyond = beyond.filter { $0 > batch }
-        while beyond.remove(through + 1) != nil { through += 1 }
-    }
 }

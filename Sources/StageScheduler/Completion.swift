@@ -3,62 +3,98 @@ import StageModel
 // From the last outcome of a batch to its entry in the log and its way down.
 
 extension Scheduler {
+    /// Completes what has an outcome for every record. In an atomic stage batches are complete in order only: its log
+    /// says "all up to here", and so does its checkpoint.
     func completeIfDone(_ work: Work, of stage: StageState) {
-        if work.isComplete { complete(work, of: stage) }
+        guard stage.isAtomic else {
+            if work.isComplete { complete(work, of: stage) }
+            return
+        }
+        while let first = stage.works.first, first.isComplete { complete(first, of: stage) }
     }
 
-    func complete(_ work: Work, of stage: StageState) {
+    private func complete(_ work: Work, of stage: StageState) {
         stage.works.removeAll { $0 === work }
-        stage.batchesDone += 1
-        if let checkpoint = work.checkpoint {
-            stage.checkpoint = checkpoint
-            stage.checkpointBatch = work.batch
-            stage.replayable.removeAll { $0.batch <= work.batch }
-        } else if stage.isStateful, !work.isFinish {
-            stage.replayable.append(work)
+        closeSearch(of: work, stage)
+        if stage.syncsItself {
+            if stage.unsynced.isEmpty { stage.unsyncedSince = now }
+            stage.unsynced.append(work)
+        } else {
+            settle(work, of: stage)
         }
+    }
+
+    /// Books a complete batch: its entry for the log, its output for the next stage, its checkpoint.
+    private func settle(_ work: Work, of stage: StageState) {
         if stage.policy.kind != .sink {
             stage.finished[work.batch] = Finished(payloads: work.output, records: work.outputRecords)
         }
-        log(work, of: stage, whole: true)
-        note(.batchDone(stage: stage.index, batch: work.batch))
+        if !work.isRecomputed {
+            stage.batchesDone += 1
+            log(work, of: stage, whole: true)
+            note(.batchDone(stage: stage.index, batch: work.batch))
+        }
+        if let checkpoint = work.checkpoint {
+            stage.checkpoint = checkpoint
+            stage.checkpointBatch = work.batch
+            stage.snapshotsMissed = 0
+            stage.replayable.removeAll { $0.batch <= work.batch }
+        } else if stage.isStateful, !work.isFinish {
+            work.output = []
+            stage.replayable.append(work)
+            checkSnapshots(of: stage)
+        }
+    }
+
+    /// A stateful plugin that never hands back its state would have everything kept for ever.
+    private func checkSnapshots(of stage: StageState) {
+        guard stage.snapshotsMissed > Self.snapshotsMissedAtMost, stage.replayableBytes > policy.memoryBudgetBytes / 2
+        else { return }
+        fail(
+            .refused(
+                stage: stage.index,
+                message:
+                    "stage \"\(stage.policy.name)\" is stateful, but hands back no checkpoint when asked: \(stage.replayable.count) batches are kept for it; make its plugin set a checkpoint"
+            ))
     }
 
     /// Hands to the log what has come since the last entry of this batch.
     func log(_ work: Work, of stage: StageState, whole: Bool) {
+        guard !work.isRecomputed, !work.isReplay else { return }
         let total = Counts(
             inputs: work.resolvedInputs, passed: work.passed, filtered: work.filtered, failed: work.failed,
             outputs: work.outputRecords)
-        let before = work.logged
-        let delta = Counts(
-            inputs: total.inputs - before.inputs, passed: total.passed - before.passed,
-            filtered: total.filtered - before.filtered, failed: total.failed - before.failed,
-            outputs: total.outputs - before.outputs)
-        let fresh = work.output.suffix(from: work.loggedPayloads)
-        let letters = Array(work.letters.suffix(from: work.loggedLetters))
         var covered = IndexRanges(count: work.inputCount)
         covered.subtract(work.unresolved)
         covered.subtract(work.loggedRanges)
         guard whole || !covered.isEmpty else { return }
+        let delta = total - work.logged
+        let letters = Array(work.letters.suffix(from: work.loggedLetters))
+        let commit = Commit(
+            stage: stage.index, batch: work.batch, isWhole: whole, inputs: UInt64(work.inputCount), covered: covered,
+            passed: delta.passed, filtered: delta.filtered, failed: delta.failed, outputs: delta.outputs,
+            output: stage.isDurable ? Array(work.output.suffix(from: work.loggedPayloads)) : [], letters: letters,
+            input: letters.isEmpty ? [] : work.input, checkpoint: whole ? work.checkpoint : nil,
+            metrics: whole ? work.metrics : [:], isFinish: work.isFinish)
         work.logged = total
         work.loggedPayloads = work.output.count
         work.loggedLetters = work.letters.count
         work.loggedRanges.formUnion(covered)
         stage.counts += delta
-        let commit = Commit(
-            stage: stage.index, batch: work.batch, isWhole: whole, inputs: UInt64(work.inputCount), covered: covered,
-            passed: delta.passed, filtered: delta.filtered, failed: delta.failed, outputs: delta.outputs,
-            output: stage.policy.durable ? Array(fresh) : [], letters: letters, input: letters.isEmpty ? [] : work.input,
-            checkpoint: whole ? work.checkpoint : nil, metrics: whole ? work.metrics : [:], isFinish: work.isFinish)
-        if stage.policy.kind == .sink, stage.facts?.functions.contains(.sync) == true, policy.sync != .never {
-            stage.unsynced.append(commit)
-            return
+        if whole {
+            for (name, amount) in work.metrics { stage.metrics[name, default: 0] += amount }
         }
         append(commit, of: stage)
     }
 
     func append(_ commit: Commit, of stage: StageState) {
-        if commit.isWhole { stage.appending[commit.batch] = commit.inputs }
+        if commit.isWhole {
+            // The log keeps the order of its entries: earlier parts of the batch are in when this one is.
+            stage.appendingParts[commit.batch] = nil
+            stage.appending[commit.batch] = commit.inputs
+        } else {
+            stage.appendingParts[commit.batch, default: []].append(UInt64(commit.covered.count))
+        }
         actions.append(.append(commit))
     }
 
@@ -69,57 +105,83 @@ extension Scheduler {
         isFlushed = false
     }
 
+    func partAppended(_ stage: Int, _ batch: UInt64) {
+        guard stages.indices.contains(stage), stages[stage].appendingParts[batch]?.isEmpty == false else { return }
+        stages[stage].appendingParts[batch]?.removeFirst()
+        isFlushed = false
+    }
+
     // MARK: - Sinks
 
+    /// Whether the sink could be asked to `sync` now: it is idle, and stands between two batches. A position in the
+    /// middle of a batch must not get into the log, which only knows whole ones.
+    func canSync(_ stage: StageState) -> Bool {
+        stage.syncsItself && !stage.unsynced.isEmpty && stage.syncing == nil
+            && stage.works.allSatisfy { $0.inHand == 0 && $0.passed == 0 && $0.resolvedInputs == $0.failed }
+            && stage.workers.contains { $0.canServe && $0.outstanding.isEmpty }
+    }
+
     /// Asks the sink to make durable what its log is about to claim.
-    func syncSink(_ stage: StageState, at now: Moment) {
-        guard stage.policy.kind == .sink, !stage.unsynced.isEmpty, stage.syncing == nil else { return }
-        if stage.unsyncedSince == nil { stage.unsyncedSince = now }
-        guard let since = stage.unsyncedSince, isSyncDue(since: since, at: now),
-            let worker = stage.workers.first(where: { $0.phase == .ready })
+    func syncSink(_ stage: StageState) {
+        guard canSync(stage), isSyncDue(stage),
+            let worker = stage.workers.first(where: { $0.canServe && $0.outstanding.isEmpty })
         else { return }
         let dispatch = newDispatch()
         worker.outstanding.append(
             Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), startedAt: now, aliveAt: now))
-        stage.syncing = (worker.id, stage.unsynced.count)
+        stage.syncing = worker.id
         actions.append(.send(worker.id, dispatch, .sync))
     }
 
-    private func isSyncDue(since: Moment, at now: Moment) -> Bool {
+    private func isSyncDue(_ stage: StageState) -> Bool {
+        if let notBefore = stage.syncNotBefore, notBefore > now { return false }
         // At the end and in a drain nothing is gained by waiting.
-        if mode != .running || (lastInput(of: sink).map { sink.nextInput > $0 } ?? false) && sink.works.isEmpty {
+        if mode != .running || (lastInput(of: stage).map { stage.nextInput > $0 } ?? false) && stage.works.isEmpty {
             return true
         }
+        if stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }
+        guard let since = stage.unsyncedSince else { return false }
+        return now >= since.advanced(by: syncInterval)
+    }
+
+    /// How long a sink's results may wait for their `sync`. Also with logs that are never synced: what a sink has not
+    /// made durable must not be claimed, because its next worker may not find it.
+    var syncInterval: UInt64 {
         switch policy.sync {
-        case .never, .everyBatch: return true
-        case .interval(let nanoseconds): return now.since(since) >= nanoseconds
+        case .everyBatch: 0
+        case .interval(let nanoseconds): nanoseconds
+        case .never: 1_000_000_000
         }
     }
 
     func sinkSynced(
         _ stage: StageState, _ worker: WorkerState, _ status: CallStatus, _ outcome: Outcome, message: String,
-        at now: Moment
+        retryMilliseconds: UInt32
     ) {
-        guard let syncing = stage.syncing, syncing.worker == worker.id else { return }
+        guard stage.syncing == worker.id else { return }
         stage.syncing = nil
         switch status {
         case .ok, .end, .idle:
-            var batch = Array(stage.unsynced.prefix(syncing.count))
-            stage.unsynced.removeFirst(syncing.count)
-            stage.unsyncedSince = stage.unsynced.isEmpty ? nil : now
-            if let checkpoint = outcome.checkpoint, let last = batch.lastIndex(where: { $0.isWhole }) {
-                batch[last].checkpoint = checkpoint
-                if stage.unsynced.isEmpty, stage.works.allSatisfy({ $0.inHand == 0 }) { stage.checkpoint = checkpoint }
-            }
-            for commit in batch { append(commit, of: stage) }
+            stage.syncNotBefore = nil
+            stage.syncRetries = 0
+            let works = stage.unsynced
+            stage.unsynced = []
+            stage.unsyncedSince = nil
+            if let checkpoint = outcome.checkpoint { works.last?.checkpoint = checkpoint }
+            for work in works { settle(work, of: stage) }
         case .retry:
             stage.retries += 1
-            stage.unsyncedSince = now
+            stage.syncRetries += 1
+            let pause =
+                retryMilliseconds > 0
+                ? UInt64(retryMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: stage.syncRetries)
+            stage.syncNotBefore = now.advanced(by: pause)
         case .reject, .fatal:
             fail(
                 .refused(
                     stage: stage.index,
-                    message: message.isEmpty ? "the sink could not make its output durable" : message))
+                    message: message.isEmpty
+                        ? "the sink \"\(stage.policy.name)\" could not make its output durable" : message))
         }
     }
 }

@@ -2,49 +2,57 @@ import StageModel
 
 // Who killed the worker. A record is blamed when it was alone in hand at a death and had been in hand at one before:
 // a death that does not repeat is nobody's fault. Deaths inside a search say something about records, not about the
-// stage, and do not count against its restart intensity.
+// stage, and count against its restart intensity only if the search finds nobody.
 
 extension Scheduler {
-    func workerExited(_ id: WorkerID, _ death: Death, at now: Moment) {
+    func workerExited(_ id: WorkerID, _ death: Death) {
         guard let worker = worker(id) else { return }
         let stage = stages[worker.stage]
         stage.workers.removeAll { $0 === worker }
-        if stage.syncing?.worker == id { stage.syncing = nil }
+        if stage.syncing == id { stage.syncing = nil }
         let wasAskedToLeave = worker.phase == .leaving && death.cause == .exit(0) && worker.outstanding.isEmpty
         let wasKilledInPeace = worker.phase == .dying && worker.killedFor == nil
         if wasAskedToLeave || wasKilledInPeace || mode.isEnding {
-            giveBack(worker.outstanding, of: stage)
+            for request in worker.outstanding {
+                guard let work = request.work else { continue }
+                work.inHand -= 1
+                giveBack(request, to: work, of: stage)
+            }
             return
         }
         let cause = worker.killedFor ?? death.cause
-        let wasReady = worker.wasReady
         stage.crashes += 1
         note(
             .workerDied(
                 stage: stage.index, id, cause, batch: worker.outstanding.first.flatMap { $0.batch == 0 ? nil : $0.batch },
                 evidence: death.evidence))
-        stage.replayable.forEach { $0.inHand = 0 }
         var inSearch = false
-        let begun = Set(death.breadcrumbs.map(\.dispatch))
+        let begun = worker.outstanding.count { request in
+            death.breadcrumbs.isEmpty
+                ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
+        }
         for request in worker.outstanding {
-            guard let work = request.work, !work.isReplay else { continue }
+            guard let work = request.work else { continue }
             work.inHand -= 1
+            let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
-            guard begun.contains(request.id) || request.startedAt != nil && death.breadcrumbs.isEmpty else {
+            guard !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
+            else {
                 giveBack(request, to: work, of: stage)
                 continue
             }
             work.attempt += 1
-            let suspects = death.breadcrumbs.first { $0.dispatch == request.id }?.begun ?? IndexRanges()
-            if blame(request, work, stage, suspects: suspects, cause, death.evidence) { inSearch = true }
+            let suspects = crumb?.begun ?? IndexRanges()
+            if blame(request, work, stage, suspects: suspects, alone: begun == 1, cause, death.evidence) {
+                inSearch = true
+            }
         }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
-        if isExternal(cause), wasReady {
+        if isExternal(cause), worker.wasReady {
             // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
-            stage.consecutiveDeaths += 1
-            pauseBeforeRestart(of: stage, at: now)
+            pauseBeforeRestart(of: stage)
         } else if !inSearch {
-            countDeath(of: stage, at: now, because: "its worker died: \(cause.sentence)")
+            countDeath(of: stage, because: "its worker died: \(cause.sentence)")
         }
         if stage.verdictsInARow >= Self.verdictLimit, stage.verdictBatches.count >= 2 {
             giveUp(
@@ -54,50 +62,31 @@ extension Scheduler {
         }
     }
 
-    /// Records in a row that may be found to kill workers, in two batches at least, before the plugin is blamed.
-    static var verdictLimit: Int { 10 }
-
     private func isExternal(_ cause: DeathCause) -> Bool { cause == .signal(9) }
 
-    private func giveBack(_ requests: [Dispatch], of stage: StageState) {
-        for request in requests {
-            guard let work = request.work else { continue }
-            work.inHand -= 1
-            if !work.isReplay { giveBack(request, to: work, of: stage) }
-        }
-    }
-
     private func giveBack(_ request: Dispatch, to work: Work, of stage: StageState) {
-        let ranges = stage.isAtomic ? askedFor(request, work, stage) : request.ranges.intersecting(work.unresolved)
+        let ranges = request.ranges.intersecting(work.unresolved)
         guard work.isFinish || !ranges.isEmpty else { return }
         work.portions.insert(Portion(ranges: ranges, isSearch: request.isSearch), at: 0)
     }
 
-    /// In an atomic stage what partial frames have said does not stand.
-    private func askedFor(_ request: Dispatch, _ work: Work, _ stage: StageState) -> IndexRanges {
-        work.unresolved.subtracting(inHandOrWaiting(work, of: stage))
-    }
-
-    /// Decides what becomes of the records of a request whose worker died on it. Returns whether this death was part of
-    /// a search.
+    /// Decides what becomes of the records of a request whose worker died on it. Returns whether records can be to
+    /// blame.
     private func blame(
-        _ request: Dispatch, _ work: Work, _ stage: StageState, suspects: IndexRanges, _ cause: DeathCause,
-        _ evidence: String
+        _ request: Dispatch, _ work: Work, _ stage: StageState, suspects: IndexRanges, alone: Bool,
+        _ cause: DeathCause, _ evidence: String
     ) -> Bool {
-        let wasSearching = work.deathCount > 0
-        work.deathCount += 1
-        if work.isFinish {
-            work.portions = [Portion(ranges: IndexRanges())]
-            return false
-        }
-        let left =
-            stage.isAtomic ? askedFor(request, work, stage) : request.ranges.intersecting(work.unresolved)
-        guard !left.isEmpty else { return wasSearching }
+        let left = request.ranges.intersecting(work.unresolved)
+        guard !left.isEmpty else { return false }
         var suspects = suspects.intersecting(left)
         if suspects.isEmpty { suspects = left }
-        for input in suspects.indexes { work.deaths[input, default: 0] += 1 }
-        let proof = isExternal(cause) ? Self.externalDeathsThatProve : Self.deathsThatProve
-        if suspects.count == 1, let input = suspects.first, left.count == 1, work.deaths[input] ?? 0 >= proof {
+        if isExternal(cause) {
+            for input in suspects.indexes { work.kills[input, default: 0] += 1 }
+        } else {
+            work.deathCount += 1
+            for input in suspects.indexes { work.deaths[input, default: 0] += 1 }
+        }
+        if alone, left.count == 1, let input = left.first, isGuilty(input, of: work, cause) {
             condemn(input, of: work, in: stage, cause, evidence)
             return true
         }
@@ -112,16 +101,14 @@ extension Scheduler {
             work.portions.append(Portion(ranges: lower, isSearch: true))
             work.portions.append(Portion(ranges: upper, isSearch: true))
         }
-        return wasSearching
+        return true
     }
 
-    /// Deaths with a record in hand, alone at the last, after which it is to blame.
-    private static var deathsThatProve: UInt32 { 2 }
-    /// The same for a SIGKILL from outside, which may well have had nothing to do with the record.
-    private static var externalDeathsThatProve: UInt32 { 5 }
-
-    /// So many suspects are tried one by one; more are halved.
-    private static var aloneAtMost: Int { 2 }
+    /// A kill from outside says little: an operator, a script, the kernel short of memory. It takes more of them.
+    private func isGuilty(_ input: UInt32, of work: Work, _ cause: DeathCause) -> Bool {
+        isExternal(cause)
+            ? work.kills[input] ?? 0 >= Self.killsToBlame : work.deaths[input] ?? 0 >= Self.deathsToBlame
+    }
 
     private func condemn(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause, _ evidence: String) {
         var signal: Int32?
@@ -133,24 +120,24 @@ extension Scheduler {
         work.verdicts += 1
         stage.verdictsInARow += 1
         stage.verdictBatches.insert(work.batch)
-        // The first death is explained now, too: it was this record, not the stage.
-        if !stage.deaths.isEmpty { stage.deaths.removeLast() }
         stage.consecutiveDeaths = 0
     }
 
-    /// A search that found nobody: the deaths stay unexplained, and are shown as such.
-    func searchWentOn(_ work: Work, _ stage: StageState) {
-        guard work.isComplete, work.verdicts == 0 else { return }
+    /// A batch that workers died on is done. A search that found nobody leaves its deaths unexplained: they are shown as
+    /// such, and count.
+    func closeSearch(of work: Work, _ stage: StageState) {
+        guard work.deathCount > 0, work.verdicts == 0 else { return }
         stage.unexplained += 1
         note(.unexplainedDeath(stage: stage.index, batch: work.batch))
+        work.deathCount = 0
+        countDeath(of: stage, because: "its worker died on batch \(work.batch), but on no record of it twice", pause: false)
     }
 
     /// Counts a death against the restart intensity, and sets the pause before the next start.
-    func countDeath(of stage: StageState, at now: Moment, because reason: String) {
+    func countDeath(of stage: StageState, because reason: String, pause: Bool = true) {
         let policy = stage.policy.restart
         stage.deaths.append(now)
         stage.deaths.removeAll { now.since($0) > policy.withinNanoseconds }
-        stage.consecutiveDeaths += 1
         guard stage.deaths.count <= policy.maximum else {
             giveUp(
                 stage,
@@ -158,17 +145,18 @@ extension Scheduler {
             )
             return
         }
-        pauseBeforeRestart(of: stage, at: now)
+        if pause { pauseBeforeRestart(of: stage) }
     }
 
     /// The first restart comes at once; each further one without progress in between waits longer.
-    private func pauseBeforeRestart(of stage: StageState, at now: Moment) {
-        guard stage.consecutiveDeaths > 1 else { return }
+    private func pauseBeforeRestart(of stage: StageState) {
         let policy = stage.policy.restart
-        var pause = Double(policy.backoffNanoseconds)
-        for _ in 2..<max(2, min(stage.consecutiveDeaths, 64)) { pause *= policy.factor }
-        pause = min(pause, Double(policy.maximumBackoffNanoseconds)) * (0.9 + 0.2 * random.unit())
-        stage.restartAt = now.advanced(by: UInt64(pause))
+        stage.consecutiveDeaths += 1
+        guard stage.consecutiveDeaths > 1 else { return }
+        var length = Double(policy.backoffNanoseconds)
+        for _ in 2..<max(2, min(stage.consecutiveDeaths, 64)) { length *= policy.factor }
+        length = min(length, Double(policy.maximumBackoffNanoseconds)) * (0.9 + 0.2 * random.unit())
+        stage.restartAt = now.advanced(by: UInt64(length))
     }
 
     private func giveUp(_ stage: StageState, _ message: String) {

@@ -15,13 +15,13 @@ extension Scheduler {
     /// Ends the run for a reason of its own: what is in hand is finished and kept, nothing new begins.
     func fail(_ end: RunEnd) {
         switch mode {
-        case .running: mode = .draining(end, since: Moment(nanoseconds: 0))
+        case .running: mode = .draining(end, since: now)
         case .draining(.interrupted, let since): mode = .draining(end, since: since)
         case .draining, .ending, .over: break
         }
     }
 
-    func beginDrain(_ end: RunEnd, at now: Moment) {
+    func beginDrain(_ end: RunEnd) {
         guard mode == .running else { return }
         if case .interrupted(let reason) = end { note(.draining(reason)) }
         mode = .draining(end, since: now)
@@ -29,10 +29,10 @@ extension Scheduler {
 
     func abandon() {
         for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
-        mode = .ending(.interrupted("left at once"))
+        if !mode.isEnding { mode = .ending(.interrupted("left at once"), since: now) }
     }
 
-    func checkFailureLimits(at now: Moment) {
+    func checkFailureLimits() {
         guard mode == .running else { return }
         let failed = stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
         if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
@@ -65,29 +65,28 @@ extension Scheduler {
     private var isQuiet: Bool {
         stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
-                && (stage.unsynced.isEmpty || !stage.workers.contains { $0.phase == .ready })
+                && stage.syncing == nil && !canSync(stage)
         }
     }
 
-    func checkEnd(at now: Moment) {
+    func checkEnd() {
         switch mode {
         case .running:
             if isAllDone { end(.complete) }
         case .draining(let reason, let since):
-            let isOver = since.nanoseconds > 0 && now.since(since) > policy.drainGraceNanoseconds
+            let isOver = now.since(since) > policy.drainGraceNanoseconds
             if isAllDone, case .interrupted = reason {
                 end(.complete)
             } else if isQuiet {
                 end(reason)
-            } else if since.nanoseconds == 0 {
-                mode = .draining(reason, since: now)
             } else if isOver {
                 for stage in stages {
-                    for worker in stage.workers where !worker.outstanding.isEmpty { kill(worker, for: nil) }
-                    stage.unsynced = []
+                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.syncsItself {
+                        kill(worker, for: nil)
+                    }
                 }
             }
-        case .ending(let reason):
+        case .ending(let reason, _):
             guard stages.allSatisfy({ $0.workers.isEmpty && $0.appending.isEmpty }) else { return }
             if !isFlushed {
                 guard !flushing else { return }
@@ -95,18 +94,19 @@ extension Scheduler {
                 actions.append(.flush)
                 return
             }
-            mode = .over
-            actions.append(.finished(reason == .complete ? checked() : reason))
+            let end = reason == .complete ? checked() : reason
+            mode = .over(end)
+            actions.append(.finished(end))
         case .over: break
         }
     }
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        mode = .ending(reason)
+        mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }
-        checkEnd(at: Moment(nanoseconds: 0))
+        checkEnd()
     }
 
     /// The sums of a completed job: nothing lost (P1).
@@ -128,30 +128,29 @@ extension Scheduler {
     }
 
     /// When the next `timer` event is due; nil: only when something happens.
+    ///
+    /// All that was due at the last event has been looked at then: what could not be done waits for something else
+    /// to happen, not for the clock. So a deadline is never reported twice.
     package func nextDeadline(after now: Moment) -> Moment? {
         var next: Moment?
         func consider(_ moment: Moment?) {
-            guard let moment else { return }
+            guard let moment, moment > self.now else { return }
             next = min(next ?? moment, moment)
         }
-        if case .draining(_, let since) = mode { consider(since.advanced(by: policy.drainGraceNanoseconds + 1_000_000)) }
-        guard !mode.isEnding else { return nil }
+        if case .draining(_, let since) = mode { consider(since.advanced(by: policy.drainGraceNanoseconds + 1)) }
         for stage in stages {
             for worker in stage.workers { consider(deadline(of: worker)) }
-            if case .interval(let interval) = policy.sync, let since = stage.unsyncedSince, stage.syncing == nil {
-                consider(since.advanced(by: interval))
-            }
+            guard !mode.isEnding else { continue }
+            if let since = stage.unsyncedSince { consider(since.advanced(by: syncInterval)) }
+            consider(stage.syncNotBefore)
             guard mode == .running else { continue }
             consider(stage.restartAt)
             consider(stage.notBefore)
-            for work in stage.works {
-                for portion in work.portions {
-                    // What is due already waits for a worker, not for the clock.
-                    if let due = portion.notBefore, due > now { consider(due) }
-                }
+            for work in stage.works + stage.replayable {
+                for portion in work.portions { consider(portion.notBefore) }
             }
         }
-        if mode == .running, let idleUntil, idleUntil > now { consider(idleUntil) }
-        return next.map { max($0, now.advanced(by: 100_000)) }
+        if mode == .running { consider(idleUntil) }
+        return next.map { max($0, now) }
     }
 }

@@ -146,8 +146,10 @@ package enum Event {
     case memory(WorkerID, bytes: UInt64)
     /// The output of a committed batch was read from a stage's log.
     case fetched(stage: Int, batch: UInt64, [Payload])
-    /// An entry is in a stage's log.
+    /// A whole entry is in a stage's log.
     case appended(stage: Int, batch: UInt64)
+    /// An entry about a part of a batch is in a stage's log. Need not be told; it makes `atRisk` exact.
+    case partAppended(stage: Int, batch: UInt64)
     /// Everything appended before `flush` was asked for is durable.
     case flushed
     /// The logs cannot be written for now (a full disk); nothing is lost.

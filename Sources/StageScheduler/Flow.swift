@@ -9,15 +9,18 @@ extension Scheduler {
         lastBatch.map { $0 + UInt64(stage.index) }
     }
 
+    /// What a stage wants, and what those above must keep for it, depends on the plugins.
+    var isEveryPluginKnown: Bool { stages.allSatisfy { $0.facts != nil } }
+
     /// Whether `batch` is the stage's own finish.
     func isFinish(_ batch: UInt64, of stage: StageState) -> Bool {
         stage.index > 0 && lastInput(of: stage) == batch
     }
 
     /// Whether the stage wants the input of `batch`: it has not committed it, or must be shown it again to rebuild its
-    /// state. Where it keeps no log, it wants what the stage below wants.
+    /// state. Where it keeps no outputs, it wants what the stage below wants.
     func isWanted(_ batch: UInt64, by stage: StageState) -> Bool {
-        guard stage.policy.durable || stage.index == stages.count - 1 else {
+        guard stage.isDurable else {
             return isWanted(batch, by: stages[stage.index + 1])
         }
         return !stage.committed.contains(batch) || needsReplay(batch, by: stage)
@@ -33,7 +36,10 @@ extension Scheduler {
 
     /// Takes as many batches as the window allows.
     func takeInput(_ stage: StageState) {
-        guard stage.index > 0, stage.facts != nil else { return }
+        guard stage.index > 0, isEveryPluginKnown else { return }
+        if !stage.isStateful, stage.isDurable, stage.nextInput <= stage.committed.through {
+            stage.nextInput = stage.committed.through + 1
+        }
         while stage.held < stage.policy.window {
             let batch = stage.nextInput
             if let last = lastInput(of: stage), batch > last { return }
@@ -48,35 +54,46 @@ extension Scheduler {
                 add(Work(batch: batch, input: [], inputCount: 0, isFinish: true), to: stage)
                 continue
             }
-            guard takeFromAbove(batch, stage, forReplay: stage.committed.contains(batch)) else { return }
+            // The effect of a sink must not be ahead of what the logs know: they have to give the batch the same bounds
+            // again after a death of the host.
+            if stage.policy.kind == .sink, stages.contains(where: { $0.appending[batch] != nil }) { return }
+            guard takeFromAbove(batch, stage) else { return }
         }
     }
 
-    private func takeFromAbove(_ batch: UInt64, _ stage: StageState, forReplay: Bool) -> Bool {
+    private func takeFromAbove(_ batch: UInt64, _ stage: StageState) -> Bool {
         let above = stages[stage.index - 1]
         if let finished = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
             stage.nextInput += 1
+            let isDone = stage.committed.contains(batch)
             let work = Work(
-                batch: batch, input: finished.payloads, inputCount: UInt32(clamping: finished.records))
-            if forReplay {
+                batch: batch, input: finished.payloads, inputCount: UInt32(clamping: finished.records),
+                dead: isDone ? stage.recoveredDead[batch] ?? IndexRanges() : IndexRanges())
+            if isDone, stage.isStateful {
+                work.replay()
                 stage.replayable.append(work)
             } else {
+                work.isRecomputed = isDone
                 add(work, to: stage)
             }
             return true
         }
-        if above.index > 0, above.committed.contains(batch), above.policy.durable, above.appending[batch] == nil,
+        if above.index > 0, above.committed.contains(batch), above.isDurable, above.appending[batch] == nil,
             above.work(batch) == nil
         {
-            requestFetch(of: batch, from: above, ahead: 8)
+            requestFetch(of: batch, from: above)
         }
         return false
     }
 
-    /// Asks for the output of `batch` and of some that will be asked for next: a fetch takes a while.
-    private func requestFetch(of batch: UInt64, from stage: StageState, ahead: UInt64) {
-        for next in batch..<batch + ahead {
-            guard stage.committed.contains(next), stage.finished[next] == nil, stage.fetched[next] == nil else { continue }
+    /// Asks for the output of `batch` and of those that follow it: a fetch takes a while. Without a gap, because what
+    /// is fetched takes room that the stage needs to fill the gap.
+    private func requestFetch(of batch: UInt64, from stage: StageState) {
+        for next in batch..<batch + Self.fetchAhead {
+            guard stage.committed.contains(next), stage.finished[next] == nil, stage.appending[next] == nil,
+                isWanted(next, by: stages[stage.index + 1])
+            else { return }
+            guard stage.fetched[next] == nil else { continue }
             if stage.fetching.insert(next).inserted {
                 actions.append(.fetch(stage: stage.index, batch: next))
             }
@@ -106,7 +123,7 @@ extension Scheduler {
         }
         stage.works.append(work)
         if work.isFinish, stage.facts?.functions.contains(.finish) != true { work.portions = [] }
-        if work.isComplete { complete(work, of: stage) }
+        completeIfDone(work, of: stage)
     }
 
     // MARK: - The source
@@ -122,21 +139,22 @@ extension Scheduler {
                     fail(.broken("batch \(batch) of the source is needed again, but its log no longer has it"))
                     return nil
                 }
-                return (batch, sourceCounts[Int(batch - firstCounted)])
+                let count = sourceCounts[Int(batch - firstCounted)]
+                if count > 0 { return (batch, count) }
+                stage.finished[batch] = Finished(payloads: [], records: 0)
             }
             stage.nextInput += 1
         }
     }
 
     /// Reads on, if there is room below and the source is in the right place.
-    func dispatchReads(_ stage: StageState, at now: Moment) {
+    func dispatchReads(_ stage: StageState) {
         guard let worker = stage.workers.first(where: { $0.canServe }), worker.outstanding.isEmpty,
-            stage.held < stage.policy.window, heldBytes < policy.memoryBudgetBytes,
-            stages.allSatisfy({ $0.facts != nil })
+            stage.held < stage.policy.window, isEveryPluginKnown
         else { return }
         if let idleUntil, idleUntil > now { return }
         if let notBefore = stage.notBefore, notBefore > now { return }
-        guard let (batch, exact) = nextRead(stage) else { return }
+        guard let (batch, exact) = nextRead(stage), heldBytes < policy.memoryBudgetBytes else { return }
         guard worker.position == batch - 1 else {
             // It stands elsewhere: a fresh one is opened at the right place.
             leave(worker)
@@ -163,8 +181,14 @@ extension Scheduler {
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.
     private func identifier(ofFirstIn batch: UInt64) -> UInt64 {
-        let start = Int(batch - firstCounted)
-        let since = sourceCounts[start...].reduce(UInt64(0)) { $0 + UInt64($1) }
-        return nextIdentifier - min(nextIdentifier, since)
+        // Summed up once, then looked up: re-reads may be many.
+        if countedBehind.isEmpty {
+            countedBehind = sourceCounts.map(UInt64.init)
+            for index in countedBehind.indices.dropLast().reversed() {
+                countedBehind[index] += countedBehind[index + 1]
+            }
+        }
+        let since = countedBehind[Int(batch - firstCounted)]
+        return recoveredRecords - min(recoveredRecords, since)
     }
 }

@@ -3,49 +3,50 @@ import StageModel
 // What workers answer, and what becomes of it.
 
 extension Scheduler {
-    func partialCame(_ id: WorkerID, _ dispatch: DispatchID, _ outcome: Outcome, at now: Moment) {
+    func partialCame(_ id: WorkerID, _ dispatch: DispatchID, _ outcome: Outcome) {
         guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
             let work = worker.outstanding[position].work
         else { return }
         let stage = stages[worker.stage]
         worker.outstanding[position].aliveAt = now
-        worker.outstanding[position].ranges.subtract(outcome.covered)
-        guard !work.isReplay else { return }
         guard !stage.isAtomic else {
+            // It stands only when the request is done: until then all of it is in hand.
             worker.outstanding[position].provisional.append(outcome)
             return
         }
-        resolve(outcome, of: work, in: stage, at: now)
+        worker.outstanding[position].ranges.subtract(outcome.covered)
+        resolve(outcome, of: work, in: stage)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
 
     func resultCame(
         _ id: WorkerID, _ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, message: String,
-        retryMilliseconds: UInt32, busyNanoseconds: UInt64, at now: Moment
+        retryMilliseconds: UInt32, busyNanoseconds: UInt64
     ) {
         guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
         else { return }
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
-        startNext(of: worker, threads: stage.policy.threads, at: now)
-        worker.batchesServed += 1
+        startNext(of: worker, threads: stage.policy.threads)
+        // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
+        if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
-            readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds, at: now)
+            readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds)
         case .sync:
-            sinkSynced(stage, worker, status, outcome, message: message, at: now)
+            sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
         case .process, .finish:
             guard let work = request.work else { return }
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
             work.inHand -= 1
             processed(
-                work, request, by: worker, stage, status, outcome, message: message, retryMilliseconds, at: now)
+                work, request, by: worker, stage, status, outcome, message: message, retryMilliseconds)
         }
     }
 
     /// The next request that a worker has in its pipe begins when one before it is done.
-    private func startNext(of worker: WorkerState, threads: Int, at now: Moment) {
+    private func startNext(of worker: WorkerState, threads: Int) {
         var running = 0
         for position in worker.outstanding.indices {
             if worker.outstanding[position].startedAt != nil {
@@ -60,35 +61,40 @@ extension Scheduler {
 
     private func processed(
         _ work: Work, _ request: Dispatch, by worker: WorkerState, _ stage: StageState, _ status: CallStatus,
-        _ outcome: Outcome, message: String, _ retryMilliseconds: UInt32, at now: Moment
+        _ outcome: Outcome, message: String, _ retryMilliseconds: UInt32
     ) {
-        if work.isReplay {
-            if status == .fatal { fail(.refused(stage: stage.index, message: explained(message, stage))) }
-            return
-        }
         switch status {
         case .ok, .end, .idle:
-            for earlier in request.provisional { resolve(earlier, of: work, in: stage, at: now) }
-            resolve(outcome, of: work, in: stage, at: now)
-            if let checkpoint = outcome.checkpoint { work.checkpoint = checkpoint }
+            for earlier in request.provisional { resolve(earlier, of: work, in: stage) }
+            resolve(outcome, of: work, in: stage)
+            // That of an earlier part of the batch says nothing of this one.
+            if !work.isReplay { work.checkpoint = outcome.checkpoint }
         case .retry:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage, at: now) }
-            retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds, at: now)
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds)
         case .reject:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage, at: now) }
-            let rest = work.unresolved.subtracting(inHandOrWaiting(work, of: stage))
-            for input in rest.indexes {
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            for input in unaccounted(work, request, stage).indexes {
                 setAside(
                     input, of: work, in: stage, category: "permanent",
                     message: message.isEmpty ? "the plugin rejected the batch" : message)
             }
         case .fatal:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage, at: now) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
-            return
+            let rest = unaccounted(work, request, stage)
+            if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
         }
-        if work.deathCount > 0, request.isSearch || work.isComplete { searchWentOn(work, stage) }
         completeIfDone(work, of: stage)
+        // What is there must not wait, unlogged, for the records that are tried again.
+        if !work.isComplete, stage.isDurable, !stage.isAtomic { log(work, of: stage, whole: false) }
+    }
+
+    /// Records of a request that have no outcome and are nowhere else: not with a worker, not waiting.
+    private func unaccounted(_ work: Work, _ request: Dispatch, _ stage: StageState) -> IndexRanges {
+        var ranges = request.ranges.intersecting(work.unresolved)
+        for portion in work.portions { ranges.subtract(portion.ranges) }
+        return ranges
     }
 
     private func explained(_ message: String, _ stage: StageState) -> String {
@@ -96,16 +102,22 @@ extension Scheduler {
     }
 
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
-    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, at now: Moment) {
+    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState) {
         var covered = outcome.covered
+        if work.isReplay {
+            // Its outcome is in the log. The state must have it, however often it takes.
+            for failure in outcome.failures where failure.kind == .transient {
+                covered.remove(failure.input)
+                tryAgain(failure, of: work, in: stage)
+            }
+            work.unresolved.subtract(covered)
+            return
+        }
         if let output = outcome.output {
             work.output.append(output)
             work.outputRecords += output.recordCount
         }
-        for (name, amount) in outcome.metrics {
-            work.metrics[name, default: 0] += amount
-            stage.metrics[name, default: 0] += amount
-        }
+        for (name, amount) in outcome.metrics { work.metrics[name, default: 0] += amount }
         for failure in outcome.failures {
             switch failure.kind {
             case .permanent:
@@ -113,13 +125,14 @@ extension Scheduler {
                 setAside(failure.input, of: work, in: stage, category: "permanent", message: failure.message)
             case .transient:
                 covered.remove(failure.input)
-                tryAgain(failure, of: work, in: stage, at: now)
+                tryAgain(failure, of: work, in: stage)
             }
         }
         work.unresolved.subtract(covered)
         // A sink emits nothing: what did not fail is written.
-        work.passed += stage.policy.kind == .sink ? UInt64(covered.count) : outcome.passed
-        work.resolvedInputs += UInt64(covered.count)
+        let resolved = UInt64(covered.count)
+        work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
+        work.resolvedInputs += resolved
         if !covered.isEmpty {
             stage.verdictsInARow = 0
             stage.verdictBatches = []
@@ -127,10 +140,10 @@ extension Scheduler {
         }
     }
 
-    private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState, at now: Moment) {
+    private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
-        guard tries < stage.policy.retry.attempts else {
+        guard tries < stage.policy.retry.attempts || work.isReplay else {
             setAside(failure.input, of: work, in: stage, category: "transient", message: failure.message)
             return
         }
@@ -139,7 +152,10 @@ extension Scheduler {
             failure.retryAfterMilliseconds > 0
             ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
         let due = now.advanced(by: pause)
-        work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due))
+        // A suspect stays alone.
+        let isSuspect = work.deaths[failure.input] != nil
+        work.portions.append(
+            Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
             .recordRetried(
                 stage: stage.index, batch: work.batch, input: failure.input, attempt: tries + 1, message: failure.message))
@@ -156,33 +172,24 @@ extension Scheduler {
 
     /// The plugin cannot take the batch now: the whole stage waits, all its workers together.
     private func retryLater(
-        _ work: Work, _ request: Dispatch, _ stage: StageState, message: String, milliseconds: UInt32, at now: Moment
+        _ work: Work, _ request: Dispatch, _ stage: StageState, message: String, milliseconds: UInt32
     ) {
         work.batchRetries += 1
         work.attempt += 1
         stage.retries += 1
-        let rest = work.unresolved.subtracting(inHandOrWaiting(work, of: stage))
-        if work.batchRetries >= max(stage.policy.retry.attempts, 1) * 10, !work.isFinish {
+        let rest = unaccounted(work, request, stage)
+        guard work.isFinish || !rest.isEmpty else { return }
+        if work.batchRetries >= max(stage.policy.retry.attempts, 1) * 10, !work.isFinish, !work.isReplay {
             for input in rest.indexes {
                 setAside(input, of: work, in: stage, category: "transient", message: message)
             }
             return
         }
-        work.portions.append(Portion(ranges: rest))
+        work.portions.append(Portion(ranges: rest, isSearch: request.isSearch))
         let pause =
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)
         stage.notBefore = max(stage.notBefore ?? now, now.advanced(by: pause))
-    }
-
-    /// What is with a worker already, or waits to be handed out.
-    func inHandOrWaiting(_ work: Work, of stage: StageState) -> IndexRanges {
-        var ranges = IndexRanges()
-        for portion in work.portions { ranges.formUnion(portion.ranges) }
-        for worker in stage.workers {
-            for request in worker.outstanding where request.work === work { ranges.formUnion(request.ranges) }
-        }
-        return ranges
     }
 
     /// Makes a record a dead letter.
@@ -191,8 +198,8 @@ extension Scheduler {
         evidence: String = ""
     ) {
         guard work.unresolved.contains(input) else { return }
-        work.unresolved.remove(input)
-        work.withdraw(IndexRanges(CollectionOfOne(input)))
+        work.bury(input)
+        guard !work.isReplay, !work.isRecomputed else { return }
         work.failed += 1
         work.resolvedInputs += 1
         let letter = DeadLetter(
@@ -206,7 +213,7 @@ extension Scheduler {
 
     private func readCame(
         _ stage: StageState, _ worker: WorkerState, _ request: Dispatch, _ status: CallStatus, _ outcome: Outcome,
-        message: String, _ retryMilliseconds: UInt32, at now: Moment
+        message: String, _ retryMilliseconds: UInt32
     ) {
         let isReread = request.batch <= recoveredLast
         let records = (outcome.output?.recordCount ?? 0) + UInt64(outcome.unreadable.count)
@@ -214,6 +221,11 @@ extension Scheduler {
         case .ok, .end, .idle:
             worker.position = request.batch
             if isReread {
+                if records == 0, status == .idle {
+                    worker.position = request.batch - 1
+                    idleUntil = now.advanced(by: Self.idleNanoseconds)
+                    return
+                }
                 let expected = sourceCounts[Int(request.batch - firstCounted)]
                 guard records == UInt64(expected) else {
                     fail(
@@ -229,12 +241,12 @@ extension Scheduler {
             }
             if records == 0, status != .end {
                 worker.position = request.batch - 1
-                idleUntil = now.advanced(by: status == .idle ? 50_000_000 : 1_000_000)
+                idleUntil = now.advanced(by: status == .idle ? Self.idleNanoseconds : Self.emptyReadNanoseconds)
                 return
             }
             sourceRead(stage, batch: request.batch, outcome, isEnd: status == .end)
         case .retry:
-            let pause = retryMilliseconds > 0 ? UInt64(retryMilliseconds) * 1_000_000 : 200_000_000
+            let pause = retryMilliseconds > 0 ? UInt64(retryMilliseconds) * 1_000_000 : Self.readRetryNanoseconds
             stage.notBefore = now.advanced(by: pause)
             stage.retries += 1
         case .reject, .fatal:
@@ -252,6 +264,7 @@ extension Scheduler {
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }
+        for (name, amount) in outcome.metrics { stage.metrics[name, default: 0] += amount }
         if let checkpoint = outcome.checkpoint {
             stage.checkpoint = checkpoint
             stage.checkpointBatch = batch

@@ -13,8 +13,8 @@ package final class Scheduler {
         case running
         case draining(RunEnd, since: Moment)
         /// Only waiting for workers to end.
-        case ending(RunEnd)
-        case over
+        case ending(RunEnd, since: Moment)
+        case over(RunEnd)
     }
 
     let policy: JobPolicy
@@ -28,6 +28,9 @@ package final class Scheduler {
     var lastBatch: UInt64?
     /// Id of the next source record.
     var nextIdentifier: UInt64
+    /// Records that earlier runs have read; and of those the ones from a batch on, summed up when first needed.
+    let recoveredRecords: UInt64
+    var countedBehind: [UInt64] = []
     var nextWorker: UInt64 = 1
     var nextDispatch: DispatchID = 1
     var random: SplitMix64
@@ -39,6 +42,8 @@ package final class Scheduler {
     /// Source records delivered in this job, for the limit.
     var recordsRead: UInt64
     var actions: [Action] = []
+    /// Time of the event that is being handled.
+    var now = Moment(nanoseconds: 0)
 
     package init(policy: JobPolicy, recovery: Recovery? = nil) {
         self.policy = policy
@@ -48,6 +53,7 @@ package final class Scheduler {
             let stage = StageState(
                 index: index, policy: pair.0, committed: pair.1.committed, counts: pair.1.counts)
             stage.recoveredPartials = pair.1.partials
+            stage.recoveredDead = pair.1.deadInputs
             stage.checkpoint = pair.1.checkpoint
             stage.checkpointBatch = pair.1.checkpointBatch
             stage.metrics = pair.1.metrics
@@ -59,29 +65,32 @@ package final class Scheduler {
         lastBatch = recovery?.lastBatch
         recordsRead = stages[0].counts.inputs
         nextIdentifier = stages[0].counts.inputs
+        recoveredRecords = stages[0].counts.inputs
     }
 
     /// Takes one event; returns what is to be done because of it, in order.
     package func handle(_ event: Event, at now: Moment) -> [Action] {
-        guard mode != .over else { return [] }
+        if case .over = mode { return [] }
+        self.now = max(self.now, now)
         actions.removeAll(keepingCapacity: true)
         switch event {
         case .start:
             started = true
-        case .loaded(let id, let facts): workerLoaded(id, facts, at: now)
-        case .ready(let id): workerReady(id, at: now)
-        case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message, at: now)
-        case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome, at: now)
+        case .loaded(let id, let facts): workerLoaded(id, facts)
+        case .ready(let id): workerReady(id)
+        case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message)
+        case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome)
         case .result(let id, let dispatch, let status, let outcome, let message, let retryMilliseconds, let busy):
             resultCame(
                 id, dispatch, status, outcome, message: message, retryMilliseconds: retryMilliseconds,
-                busyNanoseconds: busy, at: now)
-        case .heartbeat(let id, let dispatch): heartbeatCame(id, dispatch, at: now)
+                busyNanoseconds: busy)
+        case .heartbeat(let id, let dispatch): heartbeatCame(id, dispatch)
         case .misbehaved(let id, let cause): if let worker = worker(id) { kill(worker, for: cause) }
-        case .exited(let id, let death): workerExited(id, death, at: now)
+        case .exited(let id, let death): workerExited(id, death)
         case .memory(let id, let bytes): memoryMeasured(id, bytes: bytes)
         case .fetched(let stage, let batch, let payloads): outputFetched(stage, batch, payloads)
         case .appended(let stage, let batch): entryAppended(stage, batch)
+        case .partAppended(let stage, let batch): partAppended(stage, batch)
         case .flushed:
             flushing = false
             isFlushed = true
@@ -92,7 +101,7 @@ package final class Scheduler {
             if stallReason != nil { note(.resumed) }
             stallReason = nil
         case .timer: break
-        case .drain(let reason): beginDrain(.interrupted(reason), at: now)
+        case .drain(let reason): beginDrain(.interrupted(reason))
         case .abandon: abandon()
         case .pause:
             if pauseReason == nil { note(.paused("as asked")) }
@@ -101,26 +110,26 @@ package final class Scheduler {
             if pauseReason != nil { note(.resumed) }
             pauseReason = nil
         }
-        advance(at: now)
+        advance()
         return actions
     }
 
     /// Brings everything up to date with the state: the one place where new work begins.
-    private func advance(at now: Moment) {
+    private func advance() {
         guard started else { return }
-        checkDeadlines(at: now)
-        checkFailureLimits(at: now)
-        if case .running = mode {
-            for stage in stages { maintainWorkers(of: stage, at: now) }
+        checkDeadlines()
+        checkFailureLimits()
+        if mode == .running {
+            for stage in stages { maintainWorkers(of: stage) }
         }
         for stage in stages.reversed() {
-            if mode == .running, pauseReason == nil, stallReason == nil {
-                takeInput(stage)
-                dispatchWork(of: stage, at: now)
-            }
-            syncSink(stage, at: now)
+            let goesOn = mode == .running && pauseReason == nil && stallReason == nil
+            if goesOn { takeInput(stage) }
+            // Before the next batch is given to it: the time between two batches is the only one for it.
+            syncSink(stage)
+            if goesOn { dispatchWork(of: stage) }
         }
-        checkEnd(at: now)
+        checkEnd()
     }
 
     func note(_ note: Note) { actions.append(.note(note)) }

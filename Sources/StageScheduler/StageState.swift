@@ -44,11 +44,11 @@ final class WorkerState {
     var residentBytes: UInt64 = 0
     /// Of a source: the batch that it read last, or was opened behind.
     var position: UInt64 = 0
-    /// Of a stateful stage: the batches to replay before it may go on.
-    var replaysLeft = 0
     var isStandby = false
     /// Its `open` has succeeded.
     var wasReady = false
+    /// When it was asked to leave.
+    var leavingSince: Moment?
 
     init(id: WorkerID, stage: Int, index: Int, since: Moment) {
         self.id = id
@@ -81,17 +81,19 @@ final class StageState {
     /// Outputs that were fetched from the log for the next stage.
     var fetched: [UInt64: Finished] = [:]
     var fetching: Set<UInt64> = []
-    /// Entries handed to the log and not yet in it.
+    /// Whole entries handed to the log and not yet in it, with their input records; and those of parts of a batch.
     var appending: [UInt64: UInt64] = [:]
+    var appendingParts: [UInt64: [UInt64]] = [:]
     /// Of a partly done batch, found at the start of a run.
     var recoveredPartials: [UInt64: RecoveredPartial] = [:]
+    /// Dead letters of earlier runs, of batches that may have to be done again.
+    var recoveredDead: [UInt64: IndexRanges] = [:]
 
     var workers: [WorkerState] = []
     var restartAt: Moment?
     /// Times of the deaths that count.
     var deaths: [Moment] = []
     var consecutiveDeaths = 0
-    /// Batches that died, were searched and are now poor of one record: their first death is explained.
     var hasGivenUp = false
     var isHeld = false
     var giveUpMessage = ""
@@ -102,15 +104,19 @@ final class StageState {
     var verdictBatches: Set<UInt64> = []
 
     // A sink: results that its log may not claim before the sink has made them durable.
-    var unsynced: [Commit] = []
+    var unsynced: [Work] = []
     var unsyncedSince: Moment?
-    var syncing: (worker: WorkerID, count: Int)?
+    var syncing: WorkerID?
+    var syncNotBefore: Moment?
+    var syncRetries: UInt32 = 0
 
     // The last checkpoint: a source's position, a sink's position, a transform's state after `checkpointBatch`.
     var checkpoint: Payload?
     var checkpointBatch: UInt64 = 0
     /// Of a stateful stage: done batches after the last snapshot, kept to be replayed.
     var replayable: [Work] = []
+    /// Batches sent with the wish for a snapshot since the last one came.
+    var snapshotsMissed = 0
 
     // For people.
     var batchesDone: UInt64 = 0
@@ -132,21 +138,40 @@ final class StageState {
     }
 
     var isStateful: Bool { facts?.flags.contains(.stateful) ?? false }
-    /// A partial effect of a batch does not survive the worker: its results count only when the batch is done.
-    var isAtomic: Bool { isStateful || (policy.kind == .sink && facts?.functions.contains(.sync) ?? false) }
+    /// A sink whose effect is certain only after its `sync`.
+    var syncsItself: Bool { policy.kind == .sink && facts?.functions.contains(.sync) ?? false }
+    /// The effect of a batch does not survive the worker before the batch is complete: a new worker opens at the last
+    /// checkpoint, and all that came after it is done (or shown) again, in order. True of stateful transforms and of
+    /// sinks that have a position: those that sync, and those that allow one worker only.
+    var isAtomic: Bool { isStateful || policy.kind == .sink && (syncsItself || facts?.maximumWorkers == 1) }
     var isPositional: Bool { policy.kind == .source || isAtomic }
+    /// Whether the log has the outputs. What depends on earlier batches cannot be computed again from one batch alone.
+    var isDurable: Bool { policy.durable || isStateful || policy.kind != .transform }
 
     var wantedWorkers: Int {
-        if isPositional { return 1 }
-        guard let most = facts?.maximumWorkers, most > 0 else { return policy.workers }
-        return min(policy.workers, most)
+        // How many it may be says the plugin; until it has spoken, one is enough.
+        guard !isPositional, let facts else { return 1 }
+        return facts.maximumWorkers > 0 ? min(policy.workers, facts.maximumWorkers) : policy.workers
     }
 
     /// Batches that take room here.
     var held: Int { works.count + finished.count + fetched.count + fetching.count }
+    /// Without what waits for a snapshot: nothing that the source does makes that less.
     var heldBytes: Int {
         works.reduce(0) { $0 + $1.bytes } + finished.values.reduce(0) { $0 + $1.bytes }
-            + fetched.values.reduce(0) { $0 + $1.bytes } + replayable.reduce(0) { $0 + $1.bytes }
+            + fetched.values.reduce(0) { $0 + $1.bytes } + unsyncedBytes
+    }
+    var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
+    var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }
+
+    /// What the next worker must do again, or be shown again, when it opens at the last checkpoint.
+    func takeBack() {
+        guard isAtomic else { return }
+        works = unsynced + works
+        unsynced = []
+        unsyncedSince = nil
+        for work in works { work.startOver() }
+        for work in replayable { work.replay() }
     }
 
     func work(_ batch: UInt64) -> Work? {
@@ -179,6 +204,9 @@ package struct RecoveredStage {
     /// Totals of everything in the log that will not be done again, partial entries included.
     package var counts = Counts()
     package var partials: [UInt64: RecoveredPartial] = [:]
+    /// Records that are dead letters, of the batches that may be handed out again: those after the stage's checkpoint,
+    /// and those that the sink has not committed.
+    package var deadInputs: [UInt64: IndexRanges] = [:]
     /// The newest checkpoint and the batch that it came with.
     package var checkpoint: Payload?
     package var checkpointBatch: UInt64 = 0

@@ -47,13 +47,12 @@ extension Scheduler {
         case .running:
             if stages.contains(where: \.isHeld) { return "holding" }
             return pauseReason != nil || stallReason != nil ? "paused" : "running"
-        case .draining(let end, _), .ending(let end):
+        case .draining(let end, _), .ending(let end, _), .over(let end):
             switch end {
             case .complete: return "complete"
             case .interrupted: return "interrupted"
             default: return "failed"
             }
-        case .over: return "complete"
         }
     }
 
@@ -65,7 +64,10 @@ extension Scheduler {
                 for request in worker.outstanding where request.kind == .process { sum += UInt64(request.ranges.count) }
             }
             for inputs in stage.appending.values { sum += inputs }
-            for commit in stage.unsynced { sum += commit.isWhole ? commit.inputs : UInt64(commit.covered.count) }
+            for parts in stage.appendingParts.values { for inputs in parts { sum += inputs } }
+            guard stage.isAtomic else { continue }
+            for work in stage.unsynced { sum += UInt64(work.inputCount) }
+            for work in stage.works { sum += work.resolvedInputs - work.failed }
         }
         return sum
     }

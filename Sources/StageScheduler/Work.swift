@@ -7,6 +7,8 @@ struct Portion {
     var notBefore: Moment?
     /// A part of a search for the record that kills workers.
     var isSearch = false
+
+    var isPlain: Bool { notBefore == nil && !isSearch }
 }
 
 /// One batch at one stage, from its arrival until all its records have an outcome.
@@ -15,12 +17,16 @@ final class Work {
     let isFinish: Bool
     let input: [Payload]
     let inputCount: UInt32
+    /// Records that are dead letters: never handed out again.
+    private(set) var dead: IndexRanges
     /// Handed to a worker only to rebuild its state; its outcome is known already.
     var isReplay = false
+    /// Done before this run, by a stage that keeps no outputs: only the output is wanted, all else is in the log.
+    var isRecomputed = false
 
     /// Without an outcome, in a worker's hands or not.
-    var unresolved: IndexRanges
-    var portions: [Portion]
+    var unresolved = IndexRanges()
+    var portions: [Portion] = []
     /// Requests that are out for it.
     var inHand = 0
 
@@ -43,27 +49,81 @@ final class Work {
     var batchRetries: UInt32 = 0
     /// Tries of single records, counted when they fail transiently.
     var tries: [UInt32: UInt32] = [:]
-    /// Deaths that a record was in hand at.
+    /// Deaths that a record was in hand at, and kills from outside.
     var deaths: [UInt32: UInt32] = [:]
+    var kills: [UInt32: UInt32] = [:]
+    /// Deaths that are nobody's fault until a search has found somebody.
     var deathCount = 0
     var verdicts = 0
 
-    init(batch: UInt64, input: [Payload], inputCount: UInt32, isFinish: Bool = false) {
+    /// `dead`: records that are dead letters from an earlier run.
+    init(batch: UInt64, input: [Payload], inputCount: UInt32, isFinish: Bool = false, dead: IndexRanges = IndexRanges()) {
         self.batch = batch
         self.input = input
         self.inputCount = inputCount
         self.isFinish = isFinish
-        unresolved = IndexRanges(count: inputCount)
-        portions = isFinish || inputCount > 0 ? [Portion(ranges: unresolved)] : []
+        self.dead = dead
+        startOver()
     }
 
     var isComplete: Bool { unresolved.isEmpty && inHand == 0 && portions.isEmpty }
     var filtered: UInt64 { resolvedInputs - passed - failed }
     var bytes: Int { input.reduce(0) { $0 + $1.byteCount } + output.reduce(0) { $0 + $1.byteCount } }
 
-    /// Takes ranges out of what waits.
-    func withdraw(_ ranges: IndexRanges) {
-        for index in portions.indices { portions[index].ranges.subtract(ranges) }
+    /// Takes back every outcome but the dead letters. What waits for a retry or stands in a search keeps its place.
+    func startOver() {
+        unresolved = IndexRanges(count: inputCount).subtracting(dead)
+        output = []
+        outputRecords = 0
+        passed = 0
+        resolvedInputs = failed
+        checkpoint = nil
+        metrics = [:]
+        guard !isFinish else {
+            portions = [Portion(ranges: IndexRanges())]
+            return
+        }
+        var rest = unresolved
+        for portion in portions { rest.subtract(portion.ranges) }
+        if !rest.isEmpty { portions.append(Portion(ranges: rest)) }
+        putInOrder()
+    }
+
+    /// Cuts what waits into pieces that can be handed out one after the other without changing the order of records.
+    func putInOrder() {
+        guard portions.count > 1 else { return }
+        let pieces = portions.enumerated().flatMap { index, portion in
+            portion.ranges.ranges.map { (range: $0, portion: portion, kind: portion.isPlain ? -1 : index) }
+        }
+        var ordered: [Portion] = []
+        var lastKind: Int?
+        for piece in pieces.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+            if piece.kind == lastKind {
+                ordered[ordered.count - 1].ranges.insert(piece.range)
+            } else {
+                var portion = piece.portion
+                portion.ranges = IndexRanges()
+                portion.ranges.insert(piece.range)
+                ordered.append(portion)
+                lastKind = piece.kind
+            }
+        }
+        portions = ordered
+    }
+
+    /// Shows it to a new worker of a stateful stage.
+    func replay() {
+        isReplay = true
+        inHand = 0
+        portions = []
+        startOver()
+    }
+
+    /// Takes a record out of what waits, for good.
+    func bury(_ input: UInt32) {
+        dead.insert(input)
+        unresolved.remove(input)
+        for index in portions.indices { portions[index].ranges.remove(input) }
         portions.removeAll { $0.ranges.isEmpty }
     }
 }
@@ -92,6 +152,13 @@ package struct Counts: Sendable, Equatable {
         left.filtered += right.filtered
         left.failed += right.failed
         left.outputs += right.outputs
+    }
+
+    package static func - (left: Counts, right: Counts) -> Counts {
+        Counts(
+            inputs: left.inputs - right.inputs, passed: left.passed - right.passed,
+            filtered: left.filtered - right.filtered, failed: left.failed - right.failed,
+            outputs: left.outputs - right.outputs)
     }
 }
 

@@ -4,29 +4,29 @@ import StageModel
 
 extension Scheduler {
     /// Starts, opens and replaces workers until there are as many as wanted.
-    func maintainWorkers(of stage: StageState, at now: Moment) {
+    func maintainWorkers(of stage: StageState) {
         guard !stage.hasGivenUp, !stage.isHeld, !stage.done else { return }
         if let restartAt = stage.restartAt, restartAt > now { return }
         stage.restartAt = nil
-        recycle(stage)
+        if pauseReason == nil { recycle(stage) }
         promoteStandby(of: stage)
         var serving = stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
         while serving < stage.wantedWorkers {
             guard !stage.isPositional || !stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying })
             else { break }
-            start(stage, asStandby: false, at: now)
+            start(stage, asStandby: false)
             serving += 1
         }
         guard stage.facts != nil else { return }
         var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
         while waiting < stage.policy.standby {
-            start(stage, asStandby: true, at: now)
+            start(stage, asStandby: true)
             waiting += 1
         }
         for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
     }
 
-    private func start(_ stage: StageState, asStandby: Bool, at now: Moment) {
+    private func start(_ stage: StageState, asStandby: Bool) {
         let id = WorkerID(nextWorker)
         nextWorker += 1
         let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
@@ -46,7 +46,10 @@ extension Scheduler {
         var missing = stage.wantedWorkers - stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
         guard missing > 0 else { return }
         if stage.isPositional, stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying }) { return }
-        for worker in stage.workers where missing > 0 && worker.isStandby && worker.isAlive && worker.phase != .leaving {
+        // One that is ready goes first.
+        let standbys = stage.workers.filter { $0.isStandby && $0.isAlive && $0.phase != .leaving }
+        for worker in standbys.filter({ $0.phase == .ready }) + standbys.filter({ $0.phase != .ready }) {
+            guard missing > 0 else { return }
             worker.isStandby = false
             missing -= 1
             stage.restarts += 1
@@ -54,7 +57,7 @@ extension Scheduler {
         }
     }
 
-    func workerLoaded(_ id: WorkerID, _ facts: PluginFacts, at now: Moment) {
+    func workerLoaded(_ id: WorkerID, _ facts: PluginFacts) {
         guard let worker = worker(id), worker.phase == .loading else { return }
         let stage = stages[worker.stage]
         guard facts.kind == stage.policy.kind else {
@@ -76,7 +79,7 @@ extension Scheduler {
         let checkpoint: OpenCheckpoint
         switch stage.policy.kind {
         case .source:
-            guard stages[min(1, stages.count - 1)].facts != nil, stages.allSatisfy({ $0.facts != nil }) else { return }
+            guard isEveryPluginKnown else { return }
             guard let (batch, _) = nextRead(stage) else {
                 // Nothing to read any more: the worker is not needed.
                 leave(worker)
@@ -92,14 +95,15 @@ extension Scheduler {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            worker.position = stage.checkpointBatch
+            // A standby of a stage without a position holds nothing that could be taken back.
+            stage.takeBack()
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
     }
 
-    func workerReady(_ id: WorkerID, at now: Moment) {
+    func workerReady(_ id: WorkerID) {
         guard let worker = worker(id), worker.phase == .opening else { return }
         worker.phase = .ready
         worker.wasReady = true
@@ -108,7 +112,7 @@ extension Scheduler {
         note(.workerReady(stage: worker.stage, id))
     }
 
-    func workerRefused(_ id: WorkerID, fatal: Bool, message: String, at now: Moment) {
+    func workerRefused(_ id: WorkerID, fatal: Bool, message: String) {
         guard let worker = worker(id), worker.phase != .dying else { return }
         let stage = stages[worker.stage]
         note(.workerRefused(stage: stage.index, id, message: message))
@@ -116,7 +120,7 @@ extension Scheduler {
         if fatal {
             fail(.refused(stage: stage.index, message: message))
         } else {
-            countDeath(of: stage, at: now, because: "its plugin could not be opened: \(message)")
+            countDeath(of: stage, because: "its plugin could not be opened: \(message)")
         }
     }
 
@@ -128,6 +132,7 @@ extension Scheduler {
             return
         }
         worker.phase = .leaving
+        worker.leavingSince = now
         actions.append(.close(worker.id))
     }
 
@@ -140,7 +145,9 @@ extension Scheduler {
 
     /// Replaces workers that have served long enough or grown too large, between two batches.
     private func recycle(_ stage: StageState) {
-        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty {
+        // A sink's unsynced results, or the first half of a batch, would have to be done again.
+        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) { return }
+        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
             if old || large { leave(worker) }
@@ -153,26 +160,28 @@ extension Scheduler {
         if let limit = stages[worker.stage].policy.memoryBytes, bytes > limit { kill(worker, for: .memory) }
     }
 
-    func heartbeatCame(_ id: WorkerID, _ dispatch: DispatchID, at now: Moment) {
+    func heartbeatCame(_ id: WorkerID, _ dispatch: DispatchID) {
         guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
         else { return }
         worker.outstanding[position].aliveAt = now
     }
 
     /// Kills workers whose request takes longer than it may.
-    func checkDeadlines(at now: Moment) {
+    func checkDeadlines() {
         for stage in stages {
-            guard stage.policy.timeoutNanoseconds != nil else { continue }
             for worker in stage.workers where worker.isAlive {
-                if let deadline = deadline(of: worker), deadline <= now { kill(worker, for: .timeout) }
+                if let deadline = deadline(of: worker), deadline <= now {
+                    kill(worker, for: worker.phase == .leaving && worker.outstanding.isEmpty ? nil : .timeout)
+                }
             }
         }
     }
 
-    /// When the worker's oldest request is overdue.
+    /// When the worker's oldest request is overdue, or its leave.
     func deadline(of worker: WorkerState) -> Moment? {
-        guard let timeout = stages[worker.stage].policy.timeoutNanoseconds, worker.isAlive else { return nil }
-        if worker.phase == .opening || worker.phase == .loading { return nil }
+        guard worker.isAlive else { return nil }
+        if let since = worker.leavingSince { return since.advanced(by: Self.closeGraceNanoseconds) }
+        guard let timeout = stages[worker.stage].policy.timeoutNanoseconds else { return nil }
         return worker.outstanding.lazy.filter { $0.startedAt != nil }.map { $0.aliveAt.advanced(by: timeout) }.min()
     }
 }

@@ -1,0 +1,22 @@
+// Numbers that decide, in one place.
+
+extension Scheduler {
+    /// Records in a row that may be found to kill workers, in two batches at least, before the plugin is blamed.
+    static var verdictLimit: Int { 10 }
+    /// So many suspects are tried one by one; more are halved.
+    static var aloneAtMost: Int { 2 }
+    /// Deaths that a record must have been in hand at, alone at the last, to be blamed.
+    static var deathsToBlame: UInt32 { 2 }
+    /// The same where the kills came from outside.
+    static var killsToBlame: UInt32 { 5 }
+    /// Batches that a stateful plugin may answer without the checkpoint that it was asked for.
+    static var snapshotsMissedAtMost: Int { 16 }
+    /// How long a worker may take to leave when asked to.
+    static var closeGraceNanoseconds: UInt64 { 5_000_000_000 }
+    /// Outputs read ahead from a log for the next stage.
+    static var fetchAhead: UInt64 { 8 }
+    /// Pause after a source said that it has nothing now; shorter if it only returned nothing.
+    static var idleNanoseconds: UInt64 { 50_000_000 }
+    static var emptyReadNanoseconds: UInt64 { 1_000_000 }
+    static var readRetryNanoseconds: UInt64 { 200_000_000 }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+@testable import StageScheduler
+
+@Suite struct SimulationTests {
+    static let environment = ProcessInfo.processInfo.environment
+
+    /// `STAGEHOST_SEED=n` replays one seed; `STAGEHOST_STORM=n` sets how many there are.
+    static func seeds(_ share: Double) -> [UInt64] {
+        if let one = environment["STAGEHOST_SEED"].flatMap(UInt64.init) { return [one] }
+        let storm = environment["STAGEHOST_STORM"].flatMap(Double.init) ?? 3000
+        let start = environment["STAGEHOST_START"].flatMap(UInt64.init) ?? 1
+        return (0..<UInt64(storm * share)).map { $0 + start }
+    }
+
+    static func storm(_ chaos: Chaos, share: Double, _ test: String = #function) {
+        var failures = 0
+        for seed in seeds(share) {
+            let world = World(Plan(seed: seed, chaos: chaos))
+            world.run()
+            guard let verdict = world.verdict() else { continue }
+            failures += 1
+            Issue.record("seed \(seed): \(verdict)\nagain: STAGEHOST_SEED=\(seed) swift test --filter '\(test)'")
+            if failures >= 5 { return }
+        }
+    }
+
+    @Test func `an undisturbed run keeps every promise`() { Self.storm([], share: 0.15) }
+    @Test func `failing records are tried again or set aside, and nothing else`() { Self.storm(.failures, share: 0.1) }
+    @Test func `poison is found and its neighbours live`() { Self.storm([.poison, .failures], share: 0.15) }
+    @Test func `workers may be killed at any moment`() { Self.storm([.kills], share: 0.1) }
+    @Test func `the host may die at any moment`() { Self.storm([.hostDeaths], share: 0.15) }
+    @Test func `the power may fail at any moment`() { Self.storm([.hostDeaths, .powerLoss], share: 0.1) }
+    @Test func `operators and full disks only delay`() { Self.storm([.operators, .storage], share: 0.05) }
+    @Test func `all of it at once`() { Self.storm(.everything, share: 0.2) }
+}
