@@ -38,7 +38,7 @@ package enum CommandTable {
         CommandSpec(
             "resume", "Go on with a paused, interrupted or failed job", arguments: [.job],
             options: [.stateDirectory, .set, .timeLimit, .quiet, .verbose],
-            examples: [CommandExample("stagehost resume index", "go on where it was")], isAvailable: false),
+            examples: [CommandExample("stagehost resume index", "go on where it was")], isAvailable: true),
         CommandSpec(
             "pause", "Let a job finish what it has in hand, and wait", arguments: [.job],
             options: [OptionSpec("release", help: "Let the workers leave meanwhile"), .stateDirectory],
@@ -65,10 +65,10 @@ package enum CommandTable {
     private static let reading: [CommandSpec] = [
         CommandSpec(
             "jobs", "List the jobs", options: [.json, .stateDirectory],
-            examples: [CommandExample("stagehost jobs", "all jobs with their state")], isAvailable: false),
+            examples: [CommandExample("stagehost jobs", "all jobs with their state")], isAvailable: true),
         CommandSpec(
             "status", "Show how a job is doing", arguments: [.job], options: [.json, .stateDirectory],
-            examples: [CommandExample("stagehost status index --json", "for a program to read")], isAvailable: false),
+            examples: [CommandExample("stagehost status index --json", "for a program to read")], isAvailable: true),
         CommandSpec(
             "watch", "Show a job as it runs", arguments: [.job], options: [.stateDirectory],
             examples: [CommandExample("stagehost watch index", "the live table, from any terminal")],
@@ -79,20 +79,20 @@ package enum CommandTable {
             examples: [
                 CommandExample("stagehost checkpoints index", "of all stages"),
                 CommandExample("stagehost checkpoints index tally --json", "of one, with its state"),
-            ], isAvailable: false),
+            ], isAvailable: true),
         CommandSpec(
             "events", "Show what happened in a job", arguments: [.job],
             options: [
                 .json, .follow, OptionSpec("stage", nil, "STAGE", help: "Only events of this stage"), .stateDirectory,
             ],
-            examples: [CommandExample("stagehost events index --follow", "as they come")], isAvailable: false),
+            examples: [CommandExample("stagehost events index --follow", "as they come")], isAvailable: true),
         CommandSpec(
             "logs", "Show what the plugin of a stage wrote", arguments: [.job, .stage],
             options: [
                 .follow, OptionSpec("lines", "n", "N", form: .count, default: "all", help: "The last N lines"),
                 .stateDirectory,
             ],
-            examples: [CommandExample("stagehost logs index terms --follow", "as it comes")], isAvailable: false),
+            examples: [CommandExample("stagehost logs index terms --follow", "as it comes")], isAvailable: true),
         CommandSpec(
             "metrics", "Print the metrics of a job in OpenMetrics text", arguments: [.job], options: [.stateDirectory],
             examples: [CommandExample("stagehost metrics index", "once, to the standard output")], isAvailable: false),
@@ -109,13 +109,14 @@ package enum CommandTable {
             "failures", "List the dead letters of a job", arguments: [.job],
             options: OptionSpec.letterFilters + [
                 OptionSpec("summary", help: "Group them by category and message"),
-                OptionSpec("export", nil, "FILE", form: .file, help: "Write them with their values"), .json,
+                OptionSpec("export", nil, "FILE", form: .file, help: "Write them as JSON lines to a file"),
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .json,
                 .stateDirectory,
             ],
             examples: [
                 CommandExample("stagehost failures index --summary", "what failed, at a glance"),
                 CommandExample("stagehost failures index --category crash --json", "those that killed a worker"),
-            ], isAvailable: false),
+            ], isAvailable: true),
         CommandSpec(
             "retry", "Try dead letters again", arguments: [.job],
             options: OptionSpec.letterFilters + [
@@ -144,11 +145,11 @@ package enum CommandTable {
             "verify", "Check every log of a job", arguments: [.job],
             options: [OptionSpec("repair", help: "Keep every whole entry of a damaged log"), .json, .stateDirectory],
             examples: [CommandExample("stagehost verify index", "say what is whole, torn or damaged")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "remove", "Delete a job and all it has stored", arguments: [.job],
-            options: [OptionSpec("force", help: "Also an unfinished one"), .stateDirectory],
-            examples: [CommandExample("stagehost remove index", "after it is complete")], isAvailable: false),
+            options: [.stateDirectory],
+            examples: [CommandExample("stagehost remove index", "its logs, its letters, its copies of plugins")], isAvailable: true),
     ]
 
     private static let describing: [CommandSpec] = [

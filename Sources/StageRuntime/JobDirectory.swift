@@ -14,19 +14,26 @@ package struct JobDirectory: ~Copyable {
     /// - Returns: nil when another host has it.
     package static func take(_ path: String) throws(SystemError) -> JobDirectory? {
         try createFolders(path)
-        guard let lock = try FileLock.take(path + "/" + JobLayout.lock) else { return nil }
+        // Somebody who only looks whether the job is taken holds the lock for an instant.
+        var lock = try FileLock.take(path + "/" + JobLayout.lock)
+        var looksLeft = 10
+        while lock == nil, looksLeft > 0 {
+            looksLeft -= 1
+            _ = poll(nil, 0, 10)
+            lock = try FileLock.take(path + "/" + JobLayout.lock)
+        }
+        guard let lock = consume lock else { return nil }
         for folder in [JobLayout.logs, JobLayout.plugins, JobLayout.pages, JobLayout.text] {
             try createFolders(path + "/" + folder)
         }
         return JobDirectory(path: path, lock: lock)
     }
 
-    /// Whether a host has the job at this moment.
+    /// Whether a host has the job at this moment. Any number of processes may ask at once.
     package static func isTaken(_ path: String) -> Bool {
-        guard fileExists(path + "/" + JobLayout.lock) else { return false }
-        guard let lock = try? FileLock.take(path + "/" + JobLayout.lock) else { return true }
-        _ = consume lock
-        return false
+        guard let file = try? Descriptor.open(path + "/" + JobLayout.lock, flags: O_RDONLY) else { return false }
+        // A shared lock is in nobody's way but a host's, and `take` is patient.
+        return flock(file.number, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
     /// Removes everything but the lock: the job starts over.

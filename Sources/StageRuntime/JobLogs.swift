@@ -14,18 +14,20 @@ package final class JobLogs {
     var isStateful: [Bool?]
 
     /// Opens (and, unless `readOnly`, begins) the log of each stage in `folder`.
+    ///
+    /// Of a job that runs meanwhile the sink's log is looked at first: then no log has a batch that one above lacks.
     package init(folder: String, policies: [StagePolicy], readOnly: Bool = false) throws(LogError) {
         self.policies = policies
         var logs: [StageLog] = []
         var reports: [String] = []
-        for (index, policy) in policies.enumerated() {
+        for (index, policy) in readOnly ? policies.enumerated().reversed() : Array(policies.enumerated()) {
             let opened = try StageLog.open(
                 disk: FileDisk(), folder: folder + "/" + JobLayout.logFolder(index, policy.name),
                 options: LogOptions(readOnly: readOnly))
             logs.append(opened.log)
             reports += opened.recovery.reports.filter { $0.kind != .created }.map { "stage \"\(policy.name)\": \($0)" }
         }
-        self.logs = logs
+        self.logs = readOnly ? logs.reversed() : logs
         self.reports = reports
         isStateful = policies.map { $0.kind == .transform ? nil : false }
     }

@@ -15,7 +15,8 @@ package final class LetterLog {
 
     package init(folder: String, readOnly: Bool = false) throws(LogError) {
         log = try StageLog.open(disk: FileDisk(), folder: folder, options: LogOptions(readOnly: readOnly)).log
-        next = log.committedThrough + 1
+        // After a repair there may be gaps: a number is never given to a second letter.
+        next = (log.beyond.last ?? log.committedThrough) + 1
     }
 
     func sync() throws(LogError) {

@@ -1,5 +1,7 @@
 import LinuxIO
 import StageCommand
+import StageConfig
+import StageRuntime
 
 /// Where jobs are: a folder each, below the state directory.
 enum JobFolder {
@@ -11,8 +13,34 @@ enum JobFolder {
     }
 
     static func path(_ job: String, _ arguments: ParsedCommand) -> String {
+        stateDirectory(arguments) + "/" + job
+    }
+
+    static func stateDirectory(_ arguments: ParsedCommand) -> String {
         let state = arguments.stateDirectory(environment: Surroundings.environment)
-        let absolute = state.hasPrefix("/") ? state : currentFolder() + "/" + state
-        return absolute + "/" + job
+        return state.hasPrefix("/") ? state : currentFolder() + "/" + state
+    }
+
+    /// Whether a folder is a job's: it has a record or logs.
+    static func isJob(_ folder: String) -> Bool {
+        fileExists(JobRecord.path(folder)) || FileFacts(of: folder + "/" + JobLayout.logs)?.isFolder ?? false
+    }
+
+    /// The names of all jobs, sorted.
+    static func names(in stateDirectory: String) -> [String] {
+        ((try? namesIn(stateDirectory)) ?? []).filter { isValidName($0) && isJob(stateDirectory + "/" + $0) }
+    }
+
+    /// The folder of a job that is there.
+    static func existing(_ job: String, _ arguments: ParsedCommand) throws(CommandFailure) -> String {
+        let state = stateDirectory(arguments)
+        if isValidName(job), isJob(state + "/" + job) { return state + "/" + job }
+        let names = names(in: state)
+        let listed = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : "")
+        throw CommandFailure(
+            "there is no job \"\(job)\" in \(state)",
+            found: names.isEmpty ? "no jobs" : listed, expected: "the name of a job",
+            help: Suggestion.question(for: job, among: names)
+                ?? "`stagehost jobs` lists them; --state-dir names another folder", .noInput)
     }
 }

@@ -11,6 +11,8 @@ struct JobRecord {
         var name: String
         var path: String
         var digest: String
+        /// What the plugin said of itself; nil until it was loaded.
+        var version: String?
     }
 
     var job: String
@@ -31,7 +33,7 @@ struct JobRecord {
         let uses = plugins.map {
             JSONValue.object([
                 .init("stage", .string($0.stage)), .init("name", .string($0.name)), .init("path", .string($0.path)),
-                .init("digest", .string($0.digest)),
+                .init("digest", .string($0.digest)), .init("version", $0.version.map(JSONValue.string) ?? .null),
             ])
         }
         let value = JSONValue.object([
@@ -63,7 +65,8 @@ struct JobRecord {
                 guard let stage = use["stage"]?.string, let name = use["name"]?.string, let path = use["path"]?.string,
                     let digest = use["digest"]?.string
                 else { return nil }
-                return PluginUse(stage: stage, name: name, path: path, digest: digest)
+                return PluginUse(
+                    stage: stage, name: name, path: path, digest: digest, version: use["version"]?.string)
             }
         }
         endState = root["end"]?["state"]?.string

@@ -22,6 +22,8 @@ final class RunDisplay: HostObserver {
     private var nextDrawAt: UInt64 = 0
     private var nextStatusAt: UInt64 = 0
     private(set) var last: JobStatus?
+    /// Called about once a second, when the status is written.
+    var onStatus: () -> Void = {}
 
     private static let lineEveryNanoseconds: UInt64 = 3_000_000_000
     private static let drawEveryNanoseconds: UInt64 = 200_000_000
@@ -69,6 +71,7 @@ final class RunDisplay: HostObserver {
             nextStatusAt = now + Self.statusEveryNanoseconds
             let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
             try? writeFileAtomically(statusPath, Array((report.json.json() + "\n").utf8), durable: false)
+            onStatus()
         }
     }
 

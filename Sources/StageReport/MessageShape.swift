@@ -1,0 +1,31 @@
+/// What messages of one kind have in common: numbers and quoted parts are left out, so that a thousand failures make a
+/// few groups.
+package enum MessageShape {
+    private static let limitCharacters = 160
+
+    package static func of(_ message: String) -> String {
+        var result = ""
+        var rest = Substring(message.prefix { $0 != "\n" }.prefix(1_000))
+        while let character = rest.first {
+            if "\"'`“".contains(character), let end = closing(character, in: rest) {
+                result.append(character)
+                result += "…"
+                result.append(rest[end])
+                rest = rest[rest.index(after: end)...]
+            } else if character.isASCII, character.isNumber {
+                result += "#"
+                rest = rest.drop { $0.isASCII && ($0.isHexDigit || $0 == "x" || $0 == ".") && !$0.isNewline }
+            } else {
+                result.append(character)
+                rest = rest.dropFirst()
+            }
+        }
+        return result.count > limitCharacters ? result.prefix(limitCharacters - 1) + "…" : result
+    }
+
+    /// An apostrophe inside a word opens nothing.
+    private static func closing(_ quote: Character, in text: Substring) -> Substring.Index? {
+        let end: Character = quote == "“" ? "”" : quote
+        return text.dropFirst().firstIndex(of: end)
+    }
+}

@@ -1,0 +1,58 @@
+import Glibc
+import LinuxIO
+
+/// A file that grows while it is read, and that may be replaced by a new one of the same name.
+final class FollowedFile {
+    private let path: String
+    private var file: Descriptor?
+
+    init(_ path: String) { self.path = path }
+
+    private var number: Int32? {
+        switch file {
+        case .some(let open): open.number
+        case .none: nil
+        }
+    }
+
+    /// Hands over what has been added since the last time, a piece after the other.
+    func readMore(_ body: ([UInt8]) -> Void) {
+        while true {
+            if file == nil { file = try? Descriptor.open(path, flags: O_RDONLY) }
+            guard file != nil else { return }
+            drain(body)
+            guard isReplaced else { return }
+            // Whatever was written between the last read and the renaming.
+            drain(body)
+            file = nil
+        }
+    }
+
+    private func drain(_ body: ([UInt8]) -> Void) {
+        guard let number else { return }
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(number, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            body(Array(chunk[..<count]))
+        }
+    }
+
+    private var isReplaced: Bool {
+        guard let number else { return false }
+        var open = stat()
+        var named = stat()
+        guard unsafe fstat(number, &open) == 0, unsafe stat(path, &named) == 0 else { return false }
+        return open.st_ino != named.st_ino || open.st_dev != named.st_dev
+    }
+}
+
+/// Calls `body` about ten times a second for as long as a host has the job, and once more when it has gone.
+func whileRunning(_ isRunning: () -> Bool, _ body: () -> Void) {
+    while isRunning() {
+        body()
+        _ = poll(nil, 0, 100)
+    }
+    body()
+}

@@ -1,0 +1,216 @@
+import Glibc
+import LinuxIO
+import StageCommand
+import StageConfig
+import StageLog
+import StageReport
+import StageRuntime
+import StageScheduler
+
+/// Runs a job, new or taken up again: what `run` and `resume` have in common.
+struct JobRunner {
+    let job: String
+    let pipeline: Pipeline
+    let plugins: [PluginLocator.Found]
+    let folder: String
+    var isFresh = false
+    var skip: UInt64 = 0
+    var limit: UInt64?
+    var isQuiet = false
+    var isVerbose = false
+
+    init(job: String, pipeline: Pipeline, plugins: [PluginLocator.Found], folder: String, _ arguments: ParsedCommand) {
+        self.job = job
+        self.pipeline = pipeline
+        // The folder of a relative path is that of this command, not of one that goes on later.
+        self.plugins = plugins.map { .init(name: $0.name, path: PipelineFile.absolute($0.path) ?? $0.path) }
+        self.folder = folder
+        isQuiet = arguments.has("quiet")
+        isVerbose = arguments.has("verbose")
+    }
+
+    func run() throws(CommandFailure) -> ExitCode {
+        let directory = try take()
+        let isNew = try begin(directory)
+        var record = JobRecord(folder: folder) ?? JobRecord(job: job, created: Timestamp.now())
+        if isNew {
+            record.skip = skip
+            record.limit = limit
+        }
+        let policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        var setup = HostSetup(
+            job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
+            workerProgram: RunSetup.workerProgram)
+        setup.keepsLogs = pipeline.keep.value
+        setup.runIdentity = record.run
+        record.plugins = []
+        try orFail(folder) { () throws(SystemError) in
+            for (stage, plugin) in zip(pipeline.stages, plugins) {
+                let kept = try directory.keepPlugin(plugin.path)
+                setup.stages.append(
+                    StageSetup(
+                        policy: policy.stages[setup.stages.count], plugin: kept.path, configuration: stage.withJSON))
+                record.plugins.append(
+                    .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
+            }
+            try writeFileAtomically(JobRecord.pipelinePath(folder), Array(pipeline.document.utf8), durable: false)
+            record.endState = nil
+            record.endMessage = nil
+            try record.write(to: folder)
+            try directory.clearPages()
+        }
+
+        let logs: JobLogs
+        let letters: LetterLog
+        let recovery: JobRecovery
+        do throws(LogError) {
+            logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
+            letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
+            recovery = try logs.recovery()
+        } catch {
+            throw CommandFailure(error, job: job)
+        }
+        for report in logs.reports { Console.error("recovered: \(report)") }
+        if recovery.isComplete {
+            record.endState = "complete"
+            try? record.write(to: folder)
+            Console.output("\(job): complete, nothing to do (`--fresh` starts over)\n")
+            return .complete
+        }
+
+        let events = EventFile(
+            path: folder + "/" + JobLayout.events, stages: pipeline.stages.map(\.name.value),
+            intervalNanoseconds: pipeline.progressInterval.value.nanoseconds)
+        let display = RunDisplay(
+            job: job, stages: zip(pipeline.stages, plugins).map { ($0.name.value, $1.name) }, events: events,
+            statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
+            isVerbose: isVerbose)
+        announce(recovery, events)
+        let end: RunEnd
+        do throws(SystemError) {
+            let host = try Host(
+                setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
+                timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
+            display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
+            end = try host.run()
+            Self.keepVersions(host.identities, in: &record, folder)
+        } catch {
+            throw CommandFailure("\(error)", .inputOutput)
+        }
+        return finish(end, display, events, &record)
+    }
+
+    /// Writes down which builds of the plugins are at work, once they have said so.
+    private static func keepVersions(_ identities: [PluginIdentity], in record: inout JobRecord, _ folder: String) {
+        let before = record.plugins
+        for (index, identity) in identities.enumerated() where record.plugins.indices.contains(index) {
+            if !identity.version.isEmpty { record.plugins[index].version = identity.version }
+        }
+        if record.plugins != before { try? record.write(to: folder) }
+    }
+
+    private func take() throws(CommandFailure) -> JobDirectory {
+        do throws(SystemError) {
+            if let directory = try JobDirectory.take(folder) { return directory }
+        } catch {
+            throw CommandFailure("the job directory cannot be made: \(error)", .cannotCreate)
+        }
+        throw CommandFailure(
+            "job \"\(job)\" is running in another process\n = found: a lock on \(folder)/\(JobLayout.lock)\n = help: wait for it, stop it with Ctrl-C there, or give this one another name with --job",
+            .cannotCreate)
+    }
+
+    /// Compares with the pipeline that the job began with, or begins it.
+    ///
+    /// - Returns: Whether the job is new.
+    private func begin(_ directory: borrowing JobDirectory) throws(CommandFailure) -> Bool {
+        if isFresh {
+            do throws(SystemError) { try directory.clear() } catch {
+                throw CommandFailure("the job cannot be cleared: \(error)", .inputOutput)
+            }
+        }
+        guard let bytes = try? readSmallFile(JobRecord.pipelinePath(folder)) else { return true }
+        let resolution = Pipeline.read(
+            document: String(decoding: bytes, as: UTF8.self), name: JobRecord.pipelinePath(folder))
+        guard let old = resolution.pipeline else {
+            PipelineLoading.report(resolution.diagnostics)
+            throw CommandFailure("the job's own pipeline cannot be read", .damagedData)
+        }
+        let problems = Pipeline.incompatibilities(old: old, new: pipeline)
+        guard problems.isEmpty else {
+            PipelineLoading.report(problems)
+            throw CommandFailure(
+                "job \"\(job)\" was begun with another pipeline\n = help: `--fresh` starts it over, `--job NAME` begins another one beside it",
+                .configuration)
+        }
+        return false
+    }
+
+    private func announce(_ recovery: JobRecovery, _ events: EventFile) {
+        let committed = recovery.stages.reduce(UInt64(0)) { $0 + $1.committed.through }
+        guard committed > 0 else {
+            events.write("job_started", [.init("job", .string(job))])
+            return
+        }
+        let read = recovery.stages[0].counts.inputs
+        let written = recovery.stages[recovery.stages.count - 1].counts.passed
+        events.write("job_resumed", [.init("job", .string(job)), .init("read", .count(read)), .init("written", .count(written))])
+        for (index, stage) in recovery.stages.enumerated() {
+            events.write(
+                "checkpoint_recovered", stage: events.stages[index], [.init("batch", .count(stage.committed.through))])
+        }
+        if !isQuiet {
+            Console.error(
+                "\(job): going on; \(HumanNumbers.count(read)) records read, \(HumanNumbers.count(written)) written before")
+        }
+    }
+
+    private func finish(
+        _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord
+    ) -> ExitCode {
+        let (state, message, code) = end.verdict
+        events.write(
+            "job_finished",
+            [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
+        events.flush()
+        record.endState = state
+        record.endMessage = message.isEmpty ? nil : message
+        try? record.write(to: folder)
+        if !isQuiet, let status = display.last {
+            let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
+            Console.output(lines.joined(separator: "\n") + "\n")
+            if status.failed > 0, code == .complete {
+                Console.output("\(status.failed) dead letters: `stagehost failures \(job)` lists them\n")
+            }
+        }
+        switch code {
+        case .complete: break
+        case .interrupted: Console.error("\(job): \(message); the same command goes on")
+        default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
+        }
+        if case .refused(let stage, _) = end { explainRefusal(of: stage) }
+        return code
+    }
+
+    /// A plugin that does not take its configuration says why in its own words; its schema knows the place in the file.
+    private func explainRefusal(of stage: Int) {
+        guard plugins.indices.contains(stage),
+            case .success(let description) = PluginProbe.describe(plugins[stage].path)
+        else { return }
+        PipelineLoading.report(pipeline.check(description, forStageAt: stage))
+    }
+}
+
+extension RunEnd {
+    /// The job's state, the words for it, and the exit code.
+    var verdict: (state: String, message: String, code: ExitCode) {
+        switch self {
+        case .complete: ("complete", "", .complete)
+        case .interrupted(let reason): ("interrupted", reason, .interrupted)
+        case .tooManyFailures(let reason): ("failed", "too many failures: \(reason)", .tooManyFailures)
+        case .gaveUp(_, let message): ("failed", "a stage gave up: \(message)", .stageGaveUp)
+        case .refused(_, let message): ("failed", message, .pluginRefused)
+        case .broken(let message): ("failed", message, .internalError)
+        }
+    }
+}

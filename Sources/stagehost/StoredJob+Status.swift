@@ -1,0 +1,72 @@
+import Glibc
+import LinuxIO
+import StageConfig
+import StageLog
+import StageModel
+import StageReport
+import StageRuntime
+import StageScheduler
+
+extension StoredJob {
+    /// The job's status, from the logs and from what its host wrote last.
+    func status() throws(CommandFailure) -> StoredStatus { status(from: try snapshot()) }
+
+    func status(from snapshot: JobSnapshot?) -> StoredStatus {
+        let word = lastWord
+        let recovery = snapshot?.recovery
+        var stages: [StoredStatus.Stage] = []
+        for (index, stage) in (pipeline?.stages ?? []).enumerated() {
+            let recovered = recovery?.stages[index]
+            let through = recovered?.committed.through ?? 0
+            let isDone = recovery?.lastBatch.map { through >= $0 + UInt64(index) } ?? false
+            stages.append(
+                StoredStatus.Stage(
+                    name: stage.name.value, plugin: plugin(of: stage)?.name ?? stage.plugin.value, kind: kind(index),
+                    counts: recovered?.counts ?? Counts(),
+                    batches: through + UInt64(recovered?.committed.beyond.count ?? 0), committedThrough: through,
+                    isDone: isDone))
+        }
+        let isComplete = recovery?.isComplete ?? false
+        let state = state(isComplete: isComplete, word: word)
+        return StoredStatus(
+            job: name, state: state, message: isRunning || state == "complete" ? nil : record?.endMessage,
+            isRunning: isRunning, sourceHasEnded: recovery?.lastBatch != nil, stages: stages, lastWord: word)
+    }
+
+    func kind(_ index: Int) -> StageKind {
+        index == 0 ? .source : index == (pipeline?.stages.count ?? 0) - 1 ? .sink : .transform
+    }
+
+    /// The logs say whether a job is complete; a host that lives says how it is; a record that has no end is that of a
+    /// host that was killed.
+    private func state(isComplete: Bool, word: JSONValue?) -> String {
+        if isRunning {
+            if case .string(let said) = word?["state"], ["paused", "holding"].contains(said) { return said }
+            return "running"
+        }
+        switch record?.endState {
+        case "failed": return "failed"
+        case "stopped": return "stopped"
+        default: return isComplete ? "complete" : "interrupted"
+        }
+    }
+
+    /// When something was last written down; nil: never.
+    func updated(_ snapshot: JobSnapshot?) -> Int64? {
+        let logged = snapshot?.logs.logs.map { Int64($0.lastWrite) }.max() ?? 0
+        return max(logged, FileFacts(of: JobRecord.path(folder))?.modifiedSeconds ?? 0).asTime
+    }
+}
+
+extension Int64 {
+    /// Seconds since 1970; 0 is no time.
+    fileprivate var asTime: Int64? { self > 0 ? self : nil }
+}
+
+extension JobRecovery {
+    /// Whether the job is done, to its sink's last batch.
+    var isComplete: Bool {
+        guard let lastBatch, let sink = stages.last else { return false }
+        return sink.committed.through >= lastBatch + UInt64(stages.count - 1)
+    }
+}

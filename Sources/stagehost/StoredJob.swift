@@ -1,0 +1,131 @@
+import Glibc
+import LinuxIO
+import StageCommand
+import StageConfig
+import StageLog
+import StageReport
+import StageRuntime
+import StageScheduler
+
+/// A job as it lies in its directory, for commands that only look. Nothing in there is believed without a check, and
+/// nothing is changed: a host may be at work on it.
+struct StoredJob {
+    let name: String
+    let folder: String
+    /// nil: there is none that can be read.
+    let record: JobRecord?
+    /// nil: the job has not come so far as to write it down.
+    let pipeline: Pipeline?
+    /// Whether a host has the job at this moment.
+    let isRunning: Bool
+
+    /// The job that a command names.
+    static func named(_ arguments: ParsedCommand) throws(CommandFailure) -> StoredJob {
+        let name = arguments.argument("JOB")
+        return try StoredJob(name: name, folder: JobFolder.existing(name, arguments))
+    }
+
+    init(name: String, folder: String) throws(CommandFailure) {
+        self.name = name
+        self.folder = folder
+        isRunning = JobDirectory.isTaken(folder)
+        record = JobRecord(folder: folder)
+        let path = JobRecord.pipelinePath(folder)
+        guard fileExists(path) else {
+            pipeline = nil
+            return
+        }
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readSmallFile(path) } catch {
+            throw CommandFailure("the pipeline of job \"\(name)\" cannot be read: \(error)", .inputOutput)
+        }
+        let resolution = Pipeline.read(document: String(decoding: bytes, as: UTF8.self), name: path)
+        guard let pipeline = resolution.pipeline else {
+            throw CommandFailure(
+                "the pipeline of job \"\(name)\" cannot be read\n"
+                    + resolution.errors.prefix(3).map { $0.rendered() }.joined(separator: "\n"),
+                help: "`stagehost run PIPELINE --fresh` starts the job over", .damagedData)
+        }
+        self.pipeline = pipeline
+    }
+
+    /// The pipeline, or a refusal.
+    func requirePipeline() throws(CommandFailure) -> Pipeline {
+        if let pipeline { return pipeline }
+        throw CommandFailure(
+            "job \"\(name)\" has no pipeline yet", expected: "\(JobRecord.pipelinePath(folder))",
+            help: "give `stagehost run PIPELINE` again", .noInput)
+    }
+
+    /// The stage of that name, or a refusal.
+    func stage(named wanted: String) throws(CommandFailure) -> Int {
+        let names = try requirePipeline().stages.map(\.name.value)
+        if let index = names.firstIndex(of: wanted) { return index }
+        throw CommandFailure(
+            "job \"\(name)\" has no stage \"\(wanted)\"", found: names.joined(separator: ", "),
+            help: Suggestion.question(for: wanted, among: names) ?? "name one of these", .usage)
+    }
+
+    /// The plugin that a stage was last run with.
+    func plugin(of stage: StageSettings) -> JobRecord.PluginUse? {
+        record?.plugins.first { $0.stage == stage.name.value }
+    }
+
+    /// The copy of a plugin that the job keeps.
+    func keptCopy(of use: JobRecord.PluginUse) -> String? {
+        guard use.digest.utf8.count == 64, use.digest.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 }),
+            let file = use.path.split(separator: "/").last, file != ".."
+        else { return nil }
+        let path = "\(folder)/\(JobLayout.plugins)/\(use.digest.prefix(16))/\(file)"
+        return Surroundings.fileExists(path) ? path : nil
+    }
+
+    /// The host's last word; nil when there is none that can be read.
+    var lastWord: JSONValue? {
+        let path = folder + "/" + JobLayout.status
+        guard let bytes = try? readSmallFile(path, limit: 4 << 20),
+            case .success(let root) = ConfigParser.parse(SourceText(name: path, bytes: bytes)),
+            root["job"]?.string == name
+        else { return nil }
+        return root.plain
+    }
+
+    /// What the logs say now; nil when none has been begun.
+    func snapshot() throws(CommandFailure) -> JobSnapshot? {
+        guard let pipeline else { return nil }
+        let policies = RunSetup.policy(pipeline, limit: nil, skip: 0).stages
+        let logFolder = folder + "/" + JobLayout.logs
+        // Logs are begun from the source on: without the sink's nothing has happened yet.
+        let sinkLog = logFolder + "/" + JobLayout.logFolder(policies.count - 1, policies[policies.count - 1].name)
+        let names = (try? namesIn(sinkLog)) ?? []
+        guard names.contains(where: { $0.hasSuffix(".log") }) || !fileExists(sinkLog) && anyLog(logFolder) else {
+            return nil
+        }
+        var attemptsLeft = isRunning ? 5 : 1
+        while true {
+            attemptsLeft -= 1
+            do throws(LogError) {
+                let logs = try JobLogs(folder: logFolder, policies: policies, readOnly: true)
+                return JobSnapshot(logs: logs, recovery: try logs.recovery())
+            } catch {
+                // What was retired between the look at the index and the look at the entry is gone; look again.
+                if attemptsLeft == 0 { throw CommandFailure(error, job: name) }
+            }
+        }
+    }
+
+    /// Whether a log has more than its first segment's head: then the others must be there.
+    private func anyLog(_ folder: String) -> Bool {
+        ((try? namesIn(folder)) ?? []).contains { log in
+            let names = (try? namesIn(folder + "/" + log)) ?? []
+            let sizes = names.filter { $0.hasSuffix(".log") }.compactMap { FileFacts(of: "\(folder)/\(log)/\($0)")?.bytes }
+            return sizes.count > 1 || sizes.contains { $0 > 192 }
+        }
+    }
+}
+
+/// The logs of a job at one moment.
+struct JobSnapshot {
+    let logs: JobLogs
+    let recovery: JobRecovery
+}
