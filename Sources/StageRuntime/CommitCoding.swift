@@ -30,6 +30,9 @@ extension Commit {
         var items = ItemWriter()
         if let checkpoint = checkpoint as? CheckpointPayload { items.append(.checkpoint, checkpoint.bytes) }
         if !isWhole { items.append(covered) }
+        if !letters.isEmpty, stage > 0 {
+            items.append(.failed, IndexRanges(letters.map(\.input)))
+        }
         for (name, amount) in metrics.sorted(by: { $0.key < $1.key }) {
             items.append(MetricItem(name: name, amount: amount, input: WireLimits.noInput))
         }
@@ -41,6 +44,7 @@ extension Commit {
 struct EntryItems {
     var checkpoint: CheckpointPayload?
     var covered = IndexRanges()
+    var failed = IndexRanges()
     var metrics: [String: Double] = [:]
 
     init(_ extra: [UInt8]) throws(WireError) {
@@ -56,6 +60,7 @@ struct EntryItems {
             switch item.type {
             case .checkpoint: checkpoint = CheckpointPayload(item.array)
             case .ranges: covered = try item.ranges()
+            case .failed: failed.formUnion(try item.ranges())
             case .metric:
                 let metric = try item.metric()
                 metrics[metric.name, default: 0] += metric.amount

@@ -57,6 +57,8 @@ package final class JobLogs {
                 stage.checkpoint = try items(of: location, in: logs[index]).checkpoint
                 stage.checkpointBatch = location.entry.batch
             }
+            stage.deadInputs = try deadInputs(
+                of: index, after: stage.checkpointBatch, sinkThrough: committed[committed.count - 1].through)
             stages.append(stage)
         }
         var recovery = JobRecovery(stages: stages)
@@ -119,17 +121,30 @@ package final class JobLogs {
             failed: Int64(entry.failed), outputs: Int64(entry.outputs))
     }
 
-    /// Whole batches in the log of a stage that it will nevertheless get again: orphans, and those of a stage without
-    /// stored outputs that the next stage with them does not have.
+    /// Whole batches in the log of a stage that it will nevertheless get again: orphans. (What a stage without stored
+    /// outputs computes again counts as it did the first time.)
     private func redone(by index: Int, _ committed: [CommittedSet]) -> [UInt64] {
+        liveBatches(of: index).filter { !committed[index].contains($0) }
+    }
+
+    private func liveBatches(of index: Int) -> [UInt64] {
         let log = logs[index]
         let first = log.retiredThrough + 1
-        let live = (first <= log.committedThrough ? Array(first...log.committedThrough) : []) + log.beyond
-        if policies[index].durable || index == logs.count - 1 {
-            return log.committedThrough == committed[index].through ? [] : live.filter { !committed[index].contains($0) }
+        return (first <= log.committedThrough ? Array(first...log.committedThrough) : []) + log.beyond
+    }
+
+    /// The dead letters among the records that a stage may be given again.
+    private func deadInputs(of index: Int, after checkpoint: UInt64, sinkThrough: UInt64) throws(LogError)
+        -> [UInt64: IndexRanges]
+    {
+        let log = logs[index]
+        var dead: [UInt64: IndexRanges] = [:]
+        for batch in liveBatches(of: index) + log.pendingBatches where batch > min(checkpoint, sinkThrough) {
+            for location in log.entries(of: batch) + log.pending(of: batch) where location.entry.failed > 0 {
+                dead[batch, default: IndexRanges()].formUnion(try items(of: location, in: log).failed)
+            }
         }
-        let below = (index + 1..<logs.count).first { policies[$0].durable || $0 == logs.count - 1 } ?? logs.count - 1
-        return live.filter { !committed[index].contains($0) || !committed[below].contains($0) }
+        return dead
     }
 
     private func addPartials(to stage: inout RecoveredStage, _ index: Int) throws(LogError) {
@@ -203,7 +218,7 @@ package final class JobLogs {
     func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
         let blocks = commit.output.compactMap { $0 as? BlockPayload }
         let extra = commit.extra()
-        let entry = commit.entry(seconds: seconds, keepsOutput: policies[commit.stage].durable)
+        let entry = commit.entry(seconds: seconds, keepsOutput: policies[commit.stage].durable || !commit.output.isEmpty)
         let result: Result<Void, LogError> = unsafe extra.withUnsafeBytes { extra in
             do throws(LogError) {
                 unsafe try logs[commit.stage].append(entry, records: blocks.map(\.blocks), extra: extra)
@@ -231,7 +246,7 @@ package final class JobLogs {
                 if isStateful[below] ?? true {
                     through = min(through, logs[below].lastCheckpoint(notAbove: .max)?.entry.batch ?? 0)
                 }
-                if policies[below].durable || below == logs.count - 1 {
+                if policies[below].durable || isStateful[below] ?? true || below == logs.count - 1 {
                     through = min(through, logs[below].committedThrough)
                     break
                 }

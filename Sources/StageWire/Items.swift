@@ -9,6 +9,8 @@ package enum ItemType: UInt16, Sendable {
     case metric = 5
     case message = 6
     case resume = 7
+    /// In logs only.
+    case failed = 8
     case stageName = 16
     case configuration = 17
     case parameters = 18
@@ -148,7 +150,11 @@ package struct ItemWriter: Sendable {
     }
 
     package mutating func append(_ ranges: IndexRanges) {
-        append(.ranges, length: ranges.ranges.count * 8) {
+        append(.ranges, ranges)
+    }
+
+    package mutating func append(_ type: ItemType, _ ranges: IndexRanges) {
+        append(type, length: ranges.ranges.count * 8) {
             for range in ranges.ranges {
                 $0.append(littleEndian: range.lowerBound)
                 $0.append(littleEndian: UInt32(range.count))
