@@ -42,6 +42,7 @@ extension Scheduler {
         } else if stage.isStateful, !work.isFinish {
             work.output = []
             stage.replayable.append(work)
+            if work.snapshotWanted { stage.snapshotsMissed += 1 }
             checkSnapshots(of: stage)
         }
     }

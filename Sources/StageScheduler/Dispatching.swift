@@ -87,7 +87,7 @@ extension Scheduler {
             stage.isStateful && !work.isReplay
             && (work.batch - stage.checkpointBatch >= stage.policy.snapshotEveryBatches
                 || stage.replayableBytes > policy.memoryBudgetBytes / 4)
-        if wanted { stage.snapshotsMissed += 1 }
+        if wanted { work.snapshotWanted = true }
         actions.append(
             .send(
                 worker.id, id,

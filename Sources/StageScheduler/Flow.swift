@@ -51,7 +51,10 @@ extension Scheduler {
             if isFinish(batch, of: stage) {
                 guard stage.works.isEmpty else { return }
                 stage.nextInput += 1
-                add(Work(batch: batch, input: [], inputCount: 0, isFinish: true), to: stage)
+                let finishes = stage.facts?.functions.contains(.finish) ?? false
+                let work = Work(batch: batch, input: [], inputCount: 0, isFinish: true, callsPlugin: finishes)
+                work.isRecomputed = stage.committed.contains(batch)
+                add(work, to: stage)
                 continue
             }
             // The effect of a sink must not be ahead of what the logs know: they have to give the batch the same bounds
@@ -122,7 +125,6 @@ extension Scheduler {
                 outputs: work.outputRecords)
         }
         stage.works.append(work)
-        if work.isFinish, stage.facts?.functions.contains(.finish) != true { work.portions = [] }
         completeIfDone(work, of: stage)
     }
 

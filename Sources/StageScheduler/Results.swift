@@ -185,7 +185,8 @@ extension Scheduler {
             }
             return
         }
-        work.portions.append(Portion(ranges: rest, isSearch: request.isSearch))
+        // It was the first in line, and stays it: some stages need the order.
+        work.portions.insert(Portion(ranges: rest, isSearch: request.isSearch), at: 0)
         let pause =
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)

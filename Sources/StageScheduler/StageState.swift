@@ -115,7 +115,7 @@ final class StageState {
     var checkpointBatch: UInt64 = 0
     /// Of a stateful stage: done batches after the last snapshot, kept to be replayed.
     var replayable: [Work] = []
-    /// Batches sent with the wish for a snapshot since the last one came.
+    /// Batches that came back without the snapshot that was wished for, since the last one came.
     var snapshotsMissed = 0
 
     // For people.

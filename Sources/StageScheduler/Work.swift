@@ -15,6 +15,8 @@ struct Portion {
 final class Work {
     let batch: UInt64
     let isFinish: Bool
+    /// False of the finish of a plugin that has none.
+    private let callsPlugin: Bool
     let input: [Payload]
     let inputCount: UInt32
     /// Records that are dead letters: never handed out again.
@@ -37,6 +39,7 @@ final class Work {
     var resolvedInputs: UInt64 = 0
     var letters: [DeadLetter] = []
     var checkpoint: Payload?
+    var snapshotWanted = false
     var metrics: [String: Double] = [:]
     /// What `passed` and the others were when the last entry was made: an entry holds what came since.
     var logged = Counts()
@@ -57,11 +60,15 @@ final class Work {
     var verdicts = 0
 
     /// `dead`: records that are dead letters from an earlier run.
-    init(batch: UInt64, input: [Payload], inputCount: UInt32, isFinish: Bool = false, dead: IndexRanges = IndexRanges()) {
+    init(
+        batch: UInt64, input: [Payload], inputCount: UInt32, isFinish: Bool = false, callsPlugin: Bool = true,
+        dead: IndexRanges = IndexRanges()
+    ) {
         self.batch = batch
         self.input = input
         self.inputCount = inputCount
         self.isFinish = isFinish
+        self.callsPlugin = callsPlugin
         self.dead = dead
         startOver()
     }
@@ -80,7 +87,7 @@ final class Work {
         checkpoint = nil
         metrics = [:]
         guard !isFinish else {
-            portions = [Portion(ranges: IndexRanges())]
+            portions = callsPlugin ? [Portion(ranges: IndexRanges())] : []
             return
         }
         var rest = unresolved

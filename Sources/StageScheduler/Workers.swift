@@ -95,8 +95,9 @@ extension Scheduler {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            // A standby of a stage without a position holds nothing that could be taken back.
             stage.takeBack()
+            // Empty batches are done without a worker.
+            if let first = stage.works.first { completeIfDone(first, of: stage) }
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening

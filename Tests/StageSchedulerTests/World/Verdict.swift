@@ -59,7 +59,8 @@ extension World {
         let retries = sinkPlan.deeds.contains { if case .transient = $0 { true } else { false } }
         if retries {
             return found.sorted { key($0) < key($1) } == expected.sorted { key($0) < key($1) }
-                ? nil : "the sink has \(found.count) records, expected \(expected.count)"
+                ? nil
+                : "the sink has \(found.count) records, expected \(expected.count); missing \(Set(expected).subtracting(found).count), too many \(Set(found).subtracting(expected).count)"
         }
         if found == expected { return nil }
         let first = zip(found, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset

@@ -283,8 +283,8 @@ final class Worker {
         if plan.policy.kind == .sink {
             run.written.append(item)
             switch plan.sink {
-            case .truncating, .unordered: world.store.append(item)
-            case .writeThrough:
+            case .truncating: world.store.append(item)
+            case .writeThrough, .unordered:
                 world.store.append(item)
                 world.store.sync()
             case .buffering, .lateTransactional: buffer.append((run.batch, item))

@@ -20,6 +20,8 @@ final class World {
     private(set) var deathsOfHost = 0
     private(set) var killed = 0
 
+    /// With `STAGEHOST_TRACE=1` every event and its actions are printed.
+    let isTraced = SimulationTests.environment["STAGEHOST_TRACE"] != nil
     private var heap = Timeline()
     private var epoch = 0
     private var workers: [Worker] = []
@@ -52,6 +54,7 @@ final class World {
     }
 
     func run() {
+        traceStart()
         feed(.start)
         while end == nil, complaint == nil {
             stepsLeft -= 1
@@ -76,6 +79,7 @@ final class World {
     func feed(_ event: Event) {
         guard end == nil else { return }
         let actions = scheduler.handle(event, at: Moment(nanoseconds: now))
+        if isTraced { trace(event, actions) }
         for action in actions { carryOut(action) }
         checkBounds()
     }
@@ -263,7 +267,7 @@ final class World {
 
     func describe() -> String {
         scheduler.stages.map { stage in
-            "[\(stage.index) next \(stage.nextInput) works \(stage.works.map { "\($0.batch):\($0.portions.count)/\($0.inHand)" }) finished \(stage.finished.keys.sorted()) fetched \(stage.fetched.keys.sorted()) fetching \(stage.fetching.sorted()) unsynced \(stage.unsynced.map(\.batch)) replay \(stage.replayable.map { "\($0.batch):\($0.portions.count)" }) committed \(stage.committed.through) workers \(stage.workers.map { "\($0.phase)\($0.outstanding.count)\($0.isStandby ? "s" : "")" }) appending \(stage.appending.keys.sorted())]"
+            "[\(stage.index) next \(stage.nextInput) works \(stage.works.map { "\($0.batch):\($0.unresolved.count)/\($0.portions.count)/\($0.inHand)" }) finished \(stage.finished.keys.sorted()) fetched \(stage.fetched.keys.sorted()) fetching \(stage.fetching.sorted()) unsynced \(stage.unsynced.map(\.batch)) replay \(stage.replayable.map { "\($0.batch):\($0.portions.count)" }) committed \(stage.committed.through) workers \(stage.workers.map { "\($0.phase)\($0.outstanding.count)\($0.isStandby ? "s" : "")" }) appending \(stage.appending.keys.sorted())]"
         }.joined(separator: " ") + " last \(scheduler.lastBatch.map { "\($0)" } ?? "-") mode \(scheduler.mode) recovered \(scheduler.recoveredLast)"
     }
 }
