@@ -163,7 +163,10 @@ extension Scheduler {
             return
         }
         var count = exact ?? policy.batchRecords
-        if exact == nil, let limit = policy.recordLimit {
+        let skips = skipLeft > 0 && exact == nil
+        if skips {
+            count = UInt32(clamping: min(UInt64(count), skipLeft))
+        } else if exact == nil, let limit = policy.recordLimit {
             guard recordsRead < limit else {
                 sourceRead(stage, batch: batch, Outcome(), isEnd: true)
                 return
@@ -178,7 +181,8 @@ extension Scheduler {
                 worker.id, dispatch,
                 .read(
                     batch: batch, count: count, bytes: exact == nil ? policy.batchBytes : .max,
-                    firstIdentifier: exact == nil ? nextIdentifier : identifier(ofFirstIn: batch), exact: exact != nil)))
+                    firstIdentifier: exact == nil ? nextIdentifier - skipLeft : identifier(ofFirstIn: batch),
+                    exact: exact != nil)))
     }
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.

@@ -230,7 +230,7 @@ extension Scheduler {
                 let expected = sourceCounts[Int(request.batch - firstCounted)]
                 guard records == UInt64(expected) else {
                     fail(
-                        .broken(
+                        .wrongInput(
                             "the source delivered \(records) records for batch \(request.batch), where it had delivered \(expected) before: has its input changed?"
                         ))
                     return
@@ -238,6 +238,13 @@ extension Scheduler {
                 stage.nextInput = request.batch + 1
                 stage.finished[request.batch] = Finished(
                     payloads: outcome.output.map { [$0] } ?? [], records: outcome.output?.recordCount ?? 0)
+                return
+            }
+            if skipLeft > 0, records > 0 {
+                // Passed over: the next read goes on behind it, for the same batch.
+                worker.position = request.batch - 1
+                skipLeft -= min(skipLeft, records)
+                if status == .end { sourceRead(stage, batch: request.batch, Outcome(), isEnd: true) }
                 return
             }
             if records == 0, status != .end {

@@ -28,6 +28,8 @@ package final class Scheduler {
     var lastBatch: UInt64?
     /// Id of the next source record.
     var nextIdentifier: UInt64
+    /// Source records still to be passed over before the first batch.
+    var skipLeft: UInt64 = 0
     /// Records that earlier runs have read; and of those the ones from a batch on, summed up when first needed.
     let recoveredRecords: UInt64
     var countedBehind: [UInt64] = []
@@ -64,8 +66,9 @@ package final class Scheduler {
         firstCounted = recovery?.firstCounted ?? 1
         lastBatch = recovery?.lastBatch
         recordsRead = stages[0].counts.inputs
-        nextIdentifier = stages[0].counts.inputs
-        recoveredRecords = stages[0].counts.inputs
+        // What is skipped keeps its ordinals.
+        nextIdentifier = policy.skipRecords + stages[0].counts.inputs
+        recoveredRecords = policy.skipRecords + stages[0].counts.inputs
     }
 
     /// Takes one event; returns what is to be done because of it, in order.

@@ -89,6 +89,7 @@ extension Scheduler {
             worker.position = batch - 1
             if batch == 1 {
                 checkpoint = .none
+                skipLeft = recoveredLast == 0 ? policy.skipRecords : 0
             } else if batch - 1 == stage.checkpointBatch, let payload = stage.checkpoint {
                 checkpoint = .payload(payload)
             } else {

@@ -211,6 +211,7 @@ extension RunEnd {
         case .gaveUp(_, let message): ("failed", "a stage gave up: \(message)", .stageGaveUp)
         case .refused(_, let message): ("failed", message, .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)
+        case .wrongInput(let message): ("failed", message, .damagedData)
         }
     }
 }
