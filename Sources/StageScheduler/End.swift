@@ -146,7 +146,10 @@ extension Scheduler {
             guard mode == .running else { continue }
             consider(stage.restartAt)
             consider(stage.notBefore)
-            for work in stage.works + stage.replayable {
+            for work in stage.works {
+                for portion in work.portions { consider(portion.notBefore) }
+            }
+            for work in stage.replayable {
                 for portion in work.portions { consider(portion.notBefore) }
             }
         }

@@ -9,9 +9,6 @@ extension Scheduler {
         lastBatch.map { $0 + UInt64(stage.index) }
     }
 
-    /// What a stage wants, and what those above must keep for it, depends on the plugins.
-    var isEveryPluginKnown: Bool { stages.allSatisfy { $0.facts != nil } }
-
     /// Whether `batch` is the stage's own finish.
     func isFinish(_ batch: UInt64, of stage: StageState) -> Bool {
         stage.index > 0 && lastInput(of: stage) == batch

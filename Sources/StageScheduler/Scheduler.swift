@@ -39,6 +39,8 @@ package final class Scheduler {
     var pauseReason: String?
     var stallReason: String?
     var idleUntil: Moment?
+    /// What a stage wants, and what those above must keep for it, depends on the plugins.
+    var isEveryPluginKnown = false
     var flushing = false
     var isFlushed = false
     /// Source records delivered in this job, for the limit.

@@ -68,6 +68,7 @@ extension Scheduler {
             return
         }
         stage.facts = facts
+        isEveryPluginKnown = isEveryPluginKnown || stages.allSatisfy { $0.facts != nil }
         worker.phase = .loaded
         openIfDue(worker, of: stage)
     }

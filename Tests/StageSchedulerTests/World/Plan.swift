@@ -75,13 +75,12 @@ struct Plan {
     var chaos: Chaos
     var hostDeaths = 0
     var kills = 0
-    var isExact = true
 
     init(seed: UInt64, chaos: Chaos) {
         var chance = Chance(seed: seed)
         self.seed = seed
         self.chaos = chaos
-        records = chance.happens(0.08) ? chance.below(2) : chance.between(1, 120)
+        records = chance.happens(0.08) ? chance.below(2) : chance.between(1, 80)
         let transforms = chance.below(7)
         var source = StagePlan(policy: StagePolicy(name: "source", kind: .source))
         source.functions = [.read]
@@ -99,7 +98,7 @@ struct Plan {
             if chance.happens(0.2) { stages[index].policy.recycleAfterBatches = UInt64(chance.between(1, 6)) }
         }
         job = JobPolicy(stages: stages.map(\.policy))
-        job.batchRecords = UInt32(chance.happens(0.2) ? 1 : chance.between(2, 50))
+        job.batchRecords = UInt32(chance.happens(0.1) ? 1 : chance.between(2, 50))
         job.sync = chance.one(of: [.never, .everyBatch, .interval(nanoseconds: 20_000_000), .interval(nanoseconds: 200_000_000)])
         if chance.happens(0.2) { job.memoryBudgetBytes = chance.between(16, 4000) }
         if chance.happens(0.1) { job.recordLimit = UInt64(chance.below(100)) }

@@ -1,0 +1,101 @@
+import StageModel
+import Testing
+
+@testable import StageScheduler
+
+/// Sinks with a position, and stateful transforms: what a worker had not made certain is done again in order.
+@Suite struct AtomicStageTests {
+    @Test func `a sink's log claims nothing before its sync, and the sync is asked for between two batches`() throws {
+        let bench = Bench { policy, _ in policy.sync = .interval(nanoseconds: 200_000_000) }
+        bench.start()
+        try bench.read(5)
+        try bench.answer(1)
+        try bench.answer(2, checkpoint: Checkpoint(position: 5))
+        #expect(!bench.commits.contains { $0.stage == 2 })
+        bench.wait(200)
+        try bench.answer(2, kind: .sync)
+        let commit = try #require(bench.commits.last)
+        #expect(commit.stage == 2 && (commit.checkpoint as? Checkpoint)?.position == 5)
+    }
+
+    @Test func `a sink's unsynced batches are done again from the last claimed position when its worker dies`() throws {
+        let bench = Bench()
+        bench.start()
+        for _ in 0..<3 {
+            try bench.read(5)
+            try bench.answer(1)
+        }
+        try bench.answer(2, checkpoint: Checkpoint(position: 5))
+        try bench.answer(2, checkpoint: Checkpoint(position: 10))
+        try bench.die(2, on: [1], .signal(9))
+        guard case .none = try #require(bench.opened.last).checkpoint else {
+            Issue.record("it was opened at a position that no log claims")
+            return
+        }
+        for _ in 0..<2 { #expect(try bench.answer(2) == [0, 1, 2, 3, 4]) }
+    }
+
+    @Test func `a search in a sink keeps the order of records`() throws {
+        let bench = Bench()
+        bench.start()
+        try bench.read(5)
+        try bench.answer(1)
+        try bench.die(2, on: [2])
+        #expect(try bench.answer(2) == [0, 1])
+        #expect(try bench.answer(2) == [2])
+        #expect(try bench.answer(2) == [3, 4])
+    }
+
+    @Test func `one worker starts where it is not known yet how many there may be`() {
+        let bench = Bench { policy, _ in policy.stages[2].workers = 4 }
+        bench.start()
+        #expect(bench.state(2).workers.count == 1)
+    }
+
+    @Test func `a new worker of a stateful stage is shown what came after the snapshot, without the dead`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = [.stateful]
+            policy.stages[1].snapshotEveryBatches = 100
+        }
+        bench.start()
+        for _ in 0..<3 { try bench.read(3) }
+        try bench.answer(1, checkpoint: Checkpoint(sum: 1))
+        try bench.answer(1, failures: [RecordFailure(input: 1, kind: .permanent, message: "bad")])
+        try bench.die(1, on: [0], .signal(9))
+        guard case .payload(let payload) = try #require(bench.opened.last).checkpoint else {
+            Issue.record("it was opened without its snapshot")
+            return
+        }
+        #expect((payload as? Checkpoint)?.sum == 1)
+        let replay = try bench.take(1)
+        guard case .process(let batch, _, _, let ranges, _, let isReplay, _) = replay.request else { return }
+        #expect(batch == 2 && isReplay && ranges == IndexRanges([0, 2]))
+    }
+
+    @Test func `a worker that has only been shown replays is not recycled`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = [.stateful]
+            policy.stages[1].recycleAfterBatches = 2
+        }
+        bench.start()
+        for _ in 0..<3 { try bench.read(3) }
+        for _ in 0..<2 { try bench.answer(1) }
+        bench.leave()
+        for _ in 0..<2 { try bench.answer(1) }
+        #expect(bench.closed.isEmpty)
+        #expect(bench.has(1))
+    }
+
+    @Test func `a sink gets a batch only when the logs above have it`() throws {
+        let bench = Bench()
+        bench.appendsAtOnce = false
+        bench.start()
+        try bench.read(3)
+        try bench.answer(1)
+        #expect(!bench.has(2))
+        bench.say(.appended(stage: 0, batch: 1))
+        #expect(!bench.has(2))
+        bench.say(.appended(stage: 1, batch: 1))
+        #expect(bench.has(2))
+    }
+}
