@@ -114,6 +114,7 @@ let package = Package(
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
         tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
         tests("PluginTests", ["CStage"]),
+        tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),
         tests("SystemTests", ["LinuxIO"]),
     ] + pluginTargets
 )

@@ -7,7 +7,9 @@ package enum MessageShape {
         var result = ""
         var rest = Substring(message.prefix { $0 != "\n" }.prefix(1_000))
         while let character = rest.first {
-            if "\"'`“".contains(character), let end = closing(character, in: rest) {
+            // An apostrophe inside a word opens nothing.
+            let isApostrophe = character == "'" && (result.last?.isLetter ?? false)
+            if "\"'`“".contains(character), !isApostrophe, let end = closing(character, in: rest) {
                 result.append(character)
                 result += "…"
                 result.append(rest[end])
@@ -23,7 +25,6 @@ package enum MessageShape {
         return result.count > limitCharacters ? result.prefix(limitCharacters - 1) + "…" : result
     }
 
-    /// An apostrophe inside a word opens nothing.
     private static func closing(_ quote: Character, in text: Substring) -> Substring.Index? {
         let end: Character = quote == "“" ? "”" : quote
         return text.dropFirst().firstIndex(of: end)

@@ -60,6 +60,9 @@ struct JobRunner {
             try directory.clearPages()
         }
 
+        if case .missing(let missing) = LogFolders(folder + "/" + JobLayout.logs, policy.stages) {
+            throw CommandFailure(missingLog: missing, job: job)
+        }
         let logs: JobLogs
         let letters: LetterLog
         let recovery: JobRecovery
@@ -138,12 +141,27 @@ struct JobRunner {
         }
         let problems = Pipeline.incompatibilities(old: old, new: pipeline)
         guard problems.isEmpty else {
+            // Nothing was made with the other pipeline, so nothing can be at odds with this one.
+            if hasCommittedNothing(old) {
+                try orFail(folder) { () throws(SystemError) in try directory.clear() }
+                return true
+            }
             PipelineLoading.report(problems)
             throw CommandFailure(
                 "job \"\(job)\" was begun with another pipeline\n = help: `--fresh` starts it over, `--job NAME` begins another one beside it",
                 .configuration)
         }
         return false
+    }
+
+    private func hasCommittedNothing(_ pipeline: Pipeline) -> Bool {
+        let policies = RunSetup.policy(pipeline, limit: nil, skip: 0).stages
+        guard let logs = try? JobLogs(folder: folder + "/" + JobLayout.logs, policies: policies, readOnly: true),
+            let recovery = try? logs.recovery()
+        else { return false }
+        return recovery.stages.allSatisfy {
+            $0.committed.through == 0 && $0.committed.beyond.isEmpty && $0.partials.isEmpty
+        }
     }
 
     private func announce(_ recovery: JobRecovery, _ events: EventFile) {

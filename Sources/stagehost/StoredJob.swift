@@ -95,11 +95,10 @@ struct StoredJob {
         guard let pipeline else { return nil }
         let policies = RunSetup.policy(pipeline, limit: nil, skip: 0).stages
         let logFolder = folder + "/" + JobLayout.logs
-        // Logs are begun from the source on: without the sink's nothing has happened yet.
-        let sinkLog = logFolder + "/" + JobLayout.logFolder(policies.count - 1, policies[policies.count - 1].name)
-        let names = (try? namesIn(sinkLog)) ?? []
-        guard names.contains(where: { $0.hasSuffix(".log") }) || !fileExists(sinkLog) && anyLog(logFolder) else {
-            return nil
+        switch LogFolders(logFolder, policies) {
+        case .none: return nil
+        case .all: break
+        case .missing(let missing): throw CommandFailure(missingLog: missing, job: name)
         }
         var attemptsLeft = isRunning ? 5 : 1
         while true {
@@ -111,15 +110,6 @@ struct StoredJob {
                 // What was retired between the look at the index and the look at the entry is gone; look again.
                 if attemptsLeft == 0 { throw CommandFailure(error, job: name) }
             }
-        }
-    }
-
-    /// Whether a log has more than its first segment's head: then the others must be there.
-    private func anyLog(_ folder: String) -> Bool {
-        ((try? namesIn(folder)) ?? []).contains { log in
-            let names = (try? namesIn(folder + "/" + log)) ?? []
-            let sizes = names.filter { $0.hasSuffix(".log") }.compactMap { FileFacts(of: "\(folder)/\(log)/\($0)")?.bytes }
-            return sizes.count > 1 || sizes.contains { $0 > 192 }
         }
     }
 }

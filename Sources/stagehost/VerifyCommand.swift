@@ -16,7 +16,7 @@ enum VerifyCommand {
             }
             let directory = try takeForRepair(job)
             let before = try Examined.logs(of: job)
-            let repairs = try repair(before.filter(\.isDamaged), job)
+            let repairs = try repair(before.filter { $0.isDamaged || $0.isTorn }, job)
             let after = try Examined.logs(of: job)
             _ = consume directory
             return try report(job, after, repairs: repairs, arguments)
@@ -39,7 +39,10 @@ enum VerifyCommand {
         var reports: [String: RepairReport] = [:]
         for log in damaged where !log.isMissing {
             do throws(LogError) {
-                reports[log.name] = try StageLog.repair(disk: FileDisk(), folder: log.folder)
+                if log.isDamaged { reports[log.name] = try StageLog.repair(disk: FileDisk(), folder: log.folder) }
+                // A torn end is put in order like at the beginning of a run.
+                let opened = try StageLog.open(disk: FileDisk(), folder: log.folder)
+                for report in opened.recovery.reports { Console.error("recovered: \(report)") }
             } catch {
                 throw CommandFailure(error, job: job.name)
             }
@@ -50,7 +53,9 @@ enum VerifyCommand {
     private static func report(
         _ job: StoredJob, _ logs: [Examined], repairs: [String: RepairReport], _ arguments: ParsedCommand
     ) throws(CommandFailure) -> ExitCode {
-        let isDamaged = logs.contains(where: \.isDamaged)
+        // A host that ends in order leaves nothing unsynced behind: then a torn end was torn by something else.
+        let endedInOrder = !job.isRunning && job.record?.endState != nil
+        let isDamaged = logs.contains { $0.isDamaged || endedInOrder && $0.isTorn }
         if arguments.has("json") {
             Screen.show(
                 .object([
@@ -108,6 +113,8 @@ struct Examined {
     var findings: [Finding] = []
 
     var isDamaged: Bool { isMissing || findings.contains { $0.state == .damaged } }
+
+    var isTorn: Bool { findings.contains { $0.state == .torn } }
 
     /// Every log of a job, in the order of the stages, then the letters.
     static func logs(of job: StoredJob) throws(CommandFailure) -> [Examined] {

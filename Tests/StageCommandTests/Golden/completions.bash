@@ -143,10 +143,11 @@ _stagehost() {
         --key) COMPREPLY=(); return ;;
         --crashed-by) COMPREPLY=(); return ;;
         --export) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        --limit) COMPREPLY=(); return ;;
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --summary --export --json --state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --summary --export --limit --json --state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
@@ -204,7 +205,7 @@ _stagehost() {
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--force --state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;

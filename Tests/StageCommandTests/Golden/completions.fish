@@ -98,7 +98,8 @@ complete -c stagehost -n '__fish_seen_subcommand_from failures' -l category -x -
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -l key -x -d 'Only those of records with this key'
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -l crashed-by -x -d 'Only those that this build of the plugin failed on'
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -l summary -d 'Group them by category and message'
-complete -c stagehost -n '__fish_seen_subcommand_from failures' -l export -r -F -d 'Write them with their values'
+complete -c stagehost -n '__fish_seen_subcommand_from failures' -l export -r -F -d 'Write them as JSON lines to a file'
+complete -c stagehost -n '__fish_seen_subcommand_from failures' -l limit -x -d 'At most N of them'
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -l json -d 'Print JSON for a program to read'
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where jobs are kept (STAGEHOST_STATE_DIR)'
 complete -c stagehost -n '__fish_seen_subcommand_from failures' -s h -l help -d 'Print help: -h in short, --help in full'
@@ -133,7 +134,6 @@ complete -c stagehost -n '__fish_seen_subcommand_from verify' -l json -d 'Print 
 complete -c stagehost -n '__fish_seen_subcommand_from verify' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where jobs are kept (STAGEHOST_STATE_DIR)'
 complete -c stagehost -n '__fish_seen_subcommand_from verify' -s h -l help -d 'Print help: -h in short, --help in full'
 complete -c stagehost -n '__fish_seen_subcommand_from remove' -a '(ls (string length -q -- $STAGEHOST_STATE_DIR; and echo $STAGEHOST_STATE_DIR; or echo .stagehost) 2>/dev/null)'
-complete -c stagehost -n '__fish_seen_subcommand_from remove' -l force -d 'Also an unfinished one'
 complete -c stagehost -n '__fish_seen_subcommand_from remove' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where jobs are kept (STAGEHOST_STATE_DIR)'
 complete -c stagehost -n '__fish_seen_subcommand_from remove' -s h -l help -d 'Print help: -h in short, --help in full'
 complete -c stagehost -n '__fish_seen_subcommand_from validate' -F

@@ -172,7 +172,8 @@ _stagehost() {
         '--key[Only those of records with this key]:KEY: ' \
         '--crashed-by[Only those that this build of the plugin failed on]:DIGEST: ' \
         '--summary[Group them by category and message]' \
-        '--export[Write them with their values]:FILE:_files' \
+        '--export[Write them as JSON lines to a file]:FILE:_files' \
+        '--limit[At most N of them]:N: ' \
         '--json[Print JSON for a program to read]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
@@ -229,7 +230,6 @@ _stagehost() {
       ;;
     remove)
       _arguments -s \
-        '--force[Also an unfinished one]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
