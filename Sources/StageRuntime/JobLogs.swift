@@ -91,6 +91,11 @@ package final class JobLogs {
             if !isBacked(through), through > 0 {
                 through = min(through, finish == own.through ? above.through : max(above.through, 0))
             }
+            // A plugin with a checkpoint is set back to that of `through`: what it did beyond is undone with it.
+            guard index < logs.count - 1, log.lastCheckpoint(notAbove: .max) == nil else {
+                result.append(CommittedSet(through: through))
+                continue
+            }
             let kept = own.through > through ? (through + 1...own.through).filter(isBacked) : []
             result.append(CommittedSet(through: through, beyond: kept + own.beyond.filter(isBacked)))
         }
@@ -126,7 +131,8 @@ package final class JobLogs {
         let first = log.retiredThrough + 1
         let live = (first <= log.committedThrough ? Array(first...log.committedThrough) : []) + log.beyond
         if policies[index].durable || index == logs.count - 1 {
-            return log.committedThrough == committed[index].through ? [] : live.filter { !committed[index].contains($0) }
+            let isAll = log.committedThrough == committed[index].through && log.beyond.count == committed[index].beyond.count
+            return isAll ? [] : live.filter { !committed[index].contains($0) }
         }
         let below = (index + 1..<logs.count).first { policies[$0].durable || $0 == logs.count - 1 } ?? logs.count - 1
         return live.filter { !committed[index].contains($0) || !committed[below].contains($0) }
