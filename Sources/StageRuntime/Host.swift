@@ -313,6 +313,7 @@ package final class Host {
             case .appended(let stage, let batch):
                 resumes[ResumeKey(stage: stage, batch: batch)] = nil
                 pending.append(.appended(stage: stage, batch: batch))
+            case .partAppended(let stage, let batch): pending.append(.partAppended(stage: stage, batch: batch))
             case .fetched(let stage, let batch, let payloads):
                 pending.append(.fetched(stage: stage, batch: batch, payloads))
             case .checkpoint(let worker, let stage, let checkpoint): open(worker, stage, from: checkpoint)

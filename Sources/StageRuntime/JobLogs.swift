@@ -93,6 +93,11 @@ package final class JobLogs {
             if !isBacked(through), through > 0 {
                 through = min(through, finish == own.through ? above.through : max(above.through, 0))
             }
+            // A plugin with a checkpoint is set back to that of `through`: what it did beyond is undone with it.
+            guard index < logs.count - 1, log.lastCheckpoint(notAbove: .max) == nil else {
+                result.append(CommittedSet(through: through))
+                continue
+            }
             let kept = own.through > through ? (through + 1...own.through).filter(isBacked) : []
             result.append(CommittedSet(through: through, beyond: kept + own.beyond.filter(isBacked)))
         }
@@ -124,7 +129,10 @@ package final class JobLogs {
     /// Whole batches in the log of a stage that it will nevertheless get again: orphans. (What a stage without stored
     /// outputs computes again counts as it did the first time.)
     private func redone(by index: Int, _ committed: [CommittedSet]) -> [UInt64] {
-        liveBatches(of: index).filter { !committed[index].contains($0) }
+        let log = logs[index]
+        let isAll =
+            log.committedThrough == committed[index].through && log.beyond.count == committed[index].beyond.count
+        return isAll ? [] : liveBatches(of: index).filter { !committed[index].contains($0) }
     }
 
     private func liveBatches(of index: Int) -> [UInt64] {
@@ -194,8 +202,15 @@ package final class JobLogs {
 
     /// The output of a committed batch, in the order in which it was logged.
     func output(of batch: UInt64, stage: Int) throws(LogError) -> [Payload] {
+        let locations = logs[stage].entries(of: batch)
+        guard !locations.isEmpty else {
+            throw LogError(
+                .retired, file: logs[stage].folder, expected: "the output of batch \(batch)",
+                found: "everything up to batch \(logs[stage].retiredThrough) retired",
+                help: "a log below has lost what it had claimed: `--fresh` starts the job over")
+        }
         var payloads: [Payload] = []
-        for location in logs[stage].entries(of: batch) {
+        for location in locations {
             if let payload = try output(of: location, in: logs[stage]) { payloads.append(payload) }
         }
         return payloads

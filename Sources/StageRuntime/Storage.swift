@@ -20,6 +20,7 @@ final class Storage: @unchecked Sendable {
 
     enum Reply {
         case appended(stage: Int, batch: UInt64)
+        case partAppended(stage: Int, batch: UInt64)
         case fetched(stage: Int, batch: UInt64, [Payload])
         case checkpoint(WorkerID, stage: Int, CheckpointPayload?)
         case flushed
@@ -103,8 +104,12 @@ final class Storage: @unchecked Sendable {
             syncIfDue()
             waitForCommands()
         }
-        if sync != .never { attempt { () throws(LogError) in try syncAll() } }
-        reply([])
+        // A sealed log vouches for all of itself: what is damaged later is told from what a crash tore off.
+        attempt { () throws(LogError) in
+            if sync != .never { try syncAll() }
+            try letters.log.seal()
+            for log in logs.logs { try log.seal() }
+        }
     }
 
     private func waitForCommands() {
@@ -128,7 +133,10 @@ final class Storage: @unchecked Sendable {
             case .append(let commit):
                 guard attempt({ () throws(LogError) in try append(commit) }) else { continue }
                 if dirtySince == nil { dirtySince = monotonicNanoseconds() }
-                if commit.isWhole { replies.append(.appended(stage: commit.stage, batch: commit.batch)) }
+                replies.append(
+                    commit.isWhole
+                        ? .appended(stage: commit.stage, batch: commit.batch)
+                        : .partAppended(stage: commit.stage, batch: commit.batch))
             case .fetch(let stage, let batch):
                 attempt { () throws(LogError) in
                     replies.append(.fetched(stage: stage, batch: batch, try logs.output(of: batch, stage: stage)))

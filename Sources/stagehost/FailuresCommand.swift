@@ -41,9 +41,15 @@ enum FailuresCommand {
         _ job: StoredJob, _ snapshot: JobSnapshot, _ filter: LetterFilter, limit: Int?, _ output: inout any LetterOutput
     ) throws(LogError) {
         let folder = job.folder + "/" + JobLayout.letters
-        guard ((try? namesIn(folder)) ?? []).contains(where: { $0.hasSuffix(".log") }) else { return }
+        let claimed = snapshot.recovery.stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
+        guard ((try? namesIn(folder)) ?? []).contains(where: { $0.hasSuffix(".log") }) else {
+            sayLost(claimed)
+            return
+        }
         let letters = try LetterLog(folder: folder, readOnly: true)
         let list = try LetterList(letters, claimedBy: snapshot.logs, snapshot.recovery)
+        // Numbers beyond those that are claimed come from a batch whose entry is not there yet.
+        sayLost(claimed - min(claimed, UInt64(list.numbers.count)))
         var left = output.countsAll ? Int.max : limit ?? .max
         for number in list.numbers {
             guard left > 0 else { return }
@@ -53,6 +59,14 @@ enum FailuresCommand {
             output.add(view)
             left -= 1
         }
+    }
+}
+
+extension FailuresCommand {
+    /// Failures that the logs of the stages claim and that no letter tells of.
+    private static func sayLost(_ count: UInt64) {
+        guard count > 0 else { return }
+        Console.error("\(HumanNumbers.count(count)) \(count == 1 ? "failure has lost its letter" : "failures have lost their letters"): the log of letters was damaged")
     }
 }
 

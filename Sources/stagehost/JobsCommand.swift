@@ -40,7 +40,7 @@ enum JobsCommand {
         init(name: String, folder: String) {
             self.name = name
             do throws(CommandFailure) {
-                let job = try StoredJob(name: name, folder: folder)
+                let job = StoredJob(name: name, folder: folder)
                 pipeline = job.pipeline?.file
                 let snapshot = try job.snapshot()
                 status = job.status(from: snapshot)

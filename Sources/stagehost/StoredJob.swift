@@ -14,43 +14,51 @@ struct StoredJob {
     let folder: String
     /// nil: there is none that can be read.
     let record: JobRecord?
-    /// nil: the job has not come so far as to write it down.
+    /// nil: the job has not come so far as to write it down, or it cannot be read.
     let pipeline: Pipeline?
+    /// Why the pipeline cannot be read; commands that can do without it go on.
+    let pipelineFailure: CommandFailure?
     /// Whether a host has the job at this moment.
     let isRunning: Bool
 
     /// The job that a command names.
     static func named(_ arguments: ParsedCommand) throws(CommandFailure) -> StoredJob {
         let name = arguments.argument("JOB")
-        return try StoredJob(name: name, folder: JobFolder.existing(name, arguments))
+        return StoredJob(name: name, folder: try JobFolder.existing(name, arguments))
     }
 
-    init(name: String, folder: String) throws(CommandFailure) {
+    init(name: String, folder: String) {
         self.name = name
         self.folder = folder
         isRunning = JobDirectory.isTaken(folder)
         record = JobRecord(folder: folder)
-        let path = JobRecord.pipelinePath(folder)
-        guard fileExists(path) else {
+        do throws(CommandFailure) {
+            pipeline = try Self.pipeline(of: name, in: folder)
+            pipelineFailure = nil
+        } catch {
             pipeline = nil
-            return
+            pipelineFailure = error
         }
+    }
+
+    private static func pipeline(of name: String, in folder: String) throws(CommandFailure) -> Pipeline? {
+        let path = JobRecord.pipelinePath(folder)
+        guard fileExists(path) else { return nil }
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try readSmallFile(path) } catch {
             throw CommandFailure("the pipeline of job \"\(name)\" cannot be read: \(error)", .inputOutput)
         }
         let resolution = Pipeline.read(document: String(decoding: bytes, as: UTF8.self), name: path)
-        guard let pipeline = resolution.pipeline else {
-            throw CommandFailure(
-                "the pipeline of job \"\(name)\" cannot be read\n"
-                    + resolution.errors.prefix(3).map { $0.rendered() }.joined(separator: "\n"),
-                help: "`stagehost run PIPELINE --fresh` starts the job over", .damagedData)
-        }
-        self.pipeline = pipeline
+        if let pipeline = resolution.pipeline { return pipeline }
+        throw CommandFailure(
+            "the pipeline of job \"\(name)\" cannot be read\n"
+                + resolution.errors.prefix(3).map { $0.rendered() }.joined(separator: "\n"),
+            help: "`stagehost run PIPELINE --fresh` starts the job over", .damagedData)
     }
 
     /// The pipeline, or a refusal.
     func requirePipeline() throws(CommandFailure) -> Pipeline {
+        if let pipelineFailure { throw pipelineFailure }
         if let pipeline { return pipeline }
         throw CommandFailure(
             "job \"\(name)\" has no pipeline yet", expected: "\(JobRecord.pipelinePath(folder))",
@@ -92,6 +100,7 @@ struct StoredJob {
 
     /// What the logs say now; nil when none has been begun.
     func snapshot() throws(CommandFailure) -> JobSnapshot? {
+        if let pipelineFailure { throw pipelineFailure }
         guard let pipeline else { return nil }
         let policies = RunSetup.policy(pipeline, limit: nil, skip: 0).stages
         let logFolder = folder + "/" + JobLayout.logs

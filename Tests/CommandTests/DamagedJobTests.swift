@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-private let picky = "{ name: \"picky\", plugin: \"misbehave\", with: { when: { ids: [3, 14, 15] }, do: \"fail-permanently\" } },"
+private let picky = "{ name: \"picky\", plugin: \"misbehave\", with: { each_ms: 2, when: { ids: [3, 14, 15] }, do: \"fail-permanently\" } },"
 
 private func finishedJob(sync: String = "batch") throws -> Sandbox {
     let sandbox = try Sandbox()
@@ -44,6 +44,17 @@ private func flip(_ sandbox: Sandbox, _ file: String, at share: Double) throws {
     #expect(try sandbox.text("out.txt") == output)
     let letters = try sandbox.stagehost("failures", "demo", "--json").lines()
     #expect(letters.map { $0["value"] as? String } == ["line 4", "line 15", "line 16"])
+}
+
+@Test func `after a repair of the sink's log, what it wrote behind the gap is written again`() throws {
+    let sandbox = try finishedJob()
+    let output = try sandbox.text("out.txt")
+    try flip(sandbox, ".stagehost/demo/logs/02-write/0000000000000001.log", at: 0.5)
+    #expect(try sandbox.stagehost("verify", "demo").code == 65)
+    #expect(try sandbox.stagehost("verify", "demo", "--repair").code == 0)
+    #expect(try sandbox.stagehost("resume", "demo").code == 0)
+    #expect(try sandbox.text("out.txt") == output)
+    #expect(try sandbox.stagehost("status", "demo", "--json").object().number("records", "written") == 97)
 }
 
 @Test func `a torn end is damage if the host had ended in order, and none if it was killed`() throws {
@@ -96,8 +107,8 @@ func `garbage in a file beside the logs crashes no command`(name: String) throws
         try sandbox.write(".stagehost/demo/\(name)", text)
         for command in ["status", "checkpoints", "failures", "events", "verify"] {
             let ended = try sandbox.stagehost(command, "demo")
-            #expect([0, 65].contains(ended.code), "\(command): \(ended.errors)")
-            #expect(name == "pipeline.json" || ended.code == 0, "\(command): \(ended.errors)")
+            let needsPipeline = !["events", "verify"].contains(command)
+            #expect(ended.code == (name == "pipeline.json" && needsPipeline ? 65 : 0), "\(command): \(ended.errors)")
         }
         #expect(try sandbox.stagehost("jobs").code == 0)
     }
@@ -105,10 +116,12 @@ func `garbage in a file beside the logs crashes no command`(name: String) throws
 
 @Test func `damaged letters are refused with their place`() throws {
     let sandbox = try finishedJob()
-    try flip(sandbox, ".stagehost/demo/letters/0000000000000001.log", at: 0.5)
+    try flip(sandbox, ".stagehost/demo/letters/0000000000000001.log", at: 0.25)
     let ended = try sandbox.stagehost("failures", "demo")
     #expect(ended.code == 65 && ended.errors.contains("letters"))
     #expect(try sandbox.stagehost("verify", "demo").code == 65)
     #expect(try sandbox.stagehost("verify", "demo", "--repair").output.contains("letters lost: "))
-    #expect(try sandbox.stagehost("failures", "demo", "--json").lines().count < 3)
+    let left = try sandbox.stagehost("failures", "demo", "--json")
+    #expect(try left.lines().count == 2)
+    #expect(left.errors.contains("1 failure has lost its letter"))
 }
