@@ -85,6 +85,12 @@ package final class EventFile {
         case .unexplainedDeath(let stage, let batch):
             write("unexplained_death", stage: stages[stage], [number("batch", batch)])
         case .batchDone(let stage, let batch): sample(stage, batch)
+        case .pluginSwapped(let stage, let build, let isNew):
+            write(isNew ? "plugin_swapped" : "stage_restarted", stage: stages[stage], [number("build", UInt64(build))])
+        case .swapRolledBack(let stage, let build, let reason):
+            write(
+                "swap_rolled_back", stage: stages[stage],
+                [number("build", UInt64(build)), .init("reason", .string(reason))])
         case .stageGaveUp(let stage, let message):
             write("stage_gave_up", stage: stages[stage], [.init("message", .string(message))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])

@@ -30,6 +30,8 @@ package final class Host {
     private weak var observer: (any HostObserver)?
     private var workers: [UInt64: WorkerProcess] = [:]
     private var textFiles: [StageTextFile]
+    /// The libraries of each stage, in the order in which they were brought in; 0 is that of the pipeline.
+    private var builds: [[String]]
     private let environment: [String]
     private var pending: [Event] = []
     private var armed: UInt64?
@@ -62,6 +64,7 @@ package final class Host {
         signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
         signal(SIGPIPE, SIG_IGN)
         identities = setup.stages.map { _ in PluginIdentity() }
+        builds = setup.stages.map { [$0.plugin] }
         textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
         var inherited = environmentStrings().filter {
             !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=") && !$0.hasPrefix("STAGEHOST_RUN=")
@@ -125,7 +128,7 @@ package final class Host {
 
     private func perform(_ action: Action) {
         switch action {
-        case .start(let id, let stage, let index): start(id, stage, index)
+        case .start(let id, let stage, let index, let build): start(id, stage, index, build)
         case .open(let id, let stage, let checkpoint): open(id, stage, checkpoint)
         case .send(let id, let dispatch, let request): send(id, dispatch, request)
         case .close(let id):
@@ -141,15 +144,16 @@ package final class Host {
         case .append(let commit): storage.submit(.append(commit))
         case .flush: storage.submit(.flush)
         case .note(let note): observer?.noted(note)
+        case .reply: break
         case .finished(let end): ending = end
         }
     }
 
-    private func start(_ id: WorkerID, _ stage: Int, _ index: Int) {
+    private func start(_ id: WorkerID, _ stage: Int, _ index: Int, _ build: Int) {
         let setup = setup.stages[stage]
         do throws(SystemError) {
             let worker = try WorkerProcess(
-                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: setup.plugin,
+                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build],
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
                 environment: environment)
             workers[id.number] = worker

@@ -84,6 +84,8 @@ package enum Note: Sendable {
     case poisonFound(stage: Int, batch: UInt64, input: UInt32, DeathCause)
     case unexplainedDeath(stage: Int, batch: UInt64)
     case batchDone(stage: Int, batch: UInt64)
+    case pluginSwapped(stage: Int, build: Int, isNew: Bool)
+    case swapRolledBack(stage: Int, build: Int, reason: String)
     case stageGaveUp(stage: Int, message: String)
     case paused(String)
     case resumed
@@ -92,8 +94,8 @@ package enum Note: Sendable {
 
 /// What the runtime is to do.
 package enum Action {
-    /// Start a process that loads the stage's plugin; it is not opened yet.
-    case start(WorkerID, stage: Int, index: Int)
+    /// Start a process that loads a build of the stage's plugin; it is not opened yet.
+    case start(WorkerID, stage: Int, index: Int, build: Int)
     case open(WorkerID, stage: Int, OpenCheckpoint)
     case send(WorkerID, DispatchID, Request)
     /// Let it close the plugin and leave. An `exited` event follows.
@@ -107,6 +109,8 @@ package enum Action {
     /// Make everything appended so far durable; a `flushed` event follows.
     case flush
     case note(Note)
+    /// Words for whoever made a request.
+    case reply(UInt64, ok: Bool, message: String, isLast: Bool)
     /// The last action of a run. All workers have ended.
     case finished(RunEnd)
 }

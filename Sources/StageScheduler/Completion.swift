@@ -136,6 +136,7 @@ extension Scheduler {
 
     private func isSyncDue(_ stage: StageState) -> Bool {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
+        if let swap = stage.swap, swap.phase == .draining { return true }
         // At the end and in a drain nothing is gained by waiting.
         if mode != .running || (lastInput(of: stage).map { stage.nextInput > $0 } ?? false) && stage.works.isEmpty {
             return true

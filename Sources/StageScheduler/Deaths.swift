@@ -27,6 +27,7 @@ extension Scheduler {
                 stage: stage.index, id, cause, batch: worker.outstanding.first.flatMap { $0.batch == 0 ? nil : $0.batch },
                 evidence: death.evidence))
         var inSearch = false
+        let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
         let begun = worker.outstanding.count { request in
             death.breadcrumbs.isEmpty
                 ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
@@ -48,6 +49,8 @@ extension Scheduler {
             }
         }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
+        if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
+        if !isExternal(cause), diedOnProbation(worker, of: stage, batchHadDied: batchHadDied, cause.sentence) { return }
         if isExternal(cause), worker.wasReady {
             // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
             pauseBeforeRestart(of: stage)

@@ -161,6 +161,8 @@ package enum Event {
     case drain(reason: String)
     /// End at once: workers are killed, what is committed stays.
     case abandon
+    /// New workers for a stage, of another build of its plugin or of the same; answered by `reply` actions.
+    case restart(stage: String, build: Int?, request: UInt64)
     case pause
     case unpause
 }

@@ -11,6 +11,8 @@ extension Scheduler {
     static var killsToBlame: UInt32 { 5 }
     /// Batches that a stateful plugin may answer without the checkpoint that it was asked for.
     static var snapshotsMissedAtMost: Int { 16 }
+    /// Failed records of a build on probation that say nothing against it.
+    static var probationFailuresForgiven: Double { 2 }
     /// How long a worker may take to leave when asked to.
     static var closeGraceNanoseconds: UInt64 { 5_000_000_000 }
     /// Outputs read ahead from a log for the next stage.

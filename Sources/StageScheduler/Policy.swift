@@ -57,6 +57,8 @@ package struct StagePolicy: Sendable {
     package var softMemoryBytes: UInt64?
     package var recycleAfterBatches: UInt64?
     package var snapshotEveryBatches: UInt64 = 64
+    /// First batches of a swapped plugin during which the old build may come back; 0: none.
+    package var probationBatches: UInt64 = 16
     package var retry = RetryPolicy()
     package var restart = RestartPolicy()
     package var onGiveUp = GiveUpPolicy.stop

@@ -86,6 +86,7 @@ extension Scheduler {
             if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
         }
         completeIfDone(work, of: stage)
+        batchOnProbation(by: worker, of: stage)
         // What is there must not wait, unlogged, for the records that are tried again.
         if !work.isComplete, stage.isDurable, !stage.isAtomic { log(work, of: stage, whole: false) }
     }

@@ -108,6 +108,7 @@ package final class Scheduler {
         case .timer: break
         case .drain(let reason): beginDrain(.interrupted(reason))
         case .abandon: abandon()
+        case .restart(let stage, let build, let request): restartAsked(stage: stage, build: build, request: request)
         case .pause:
             if pauseReason == nil { note(.paused("as asked")) }
             pauseReason = "as asked"
@@ -125,6 +126,7 @@ package final class Scheduler {
         checkDeadlines()
         checkFailureLimits()
         if mode == .running {
+            for stage in stages { advanceSwap(of: stage) }
             for stage in stages { maintainWorkers(of: stage) }
         }
         for stage in stages.reversed() {

@@ -45,6 +45,10 @@ final class WorkerState {
     /// Of a source: the batch that it read last, or was opened behind.
     var position: UInt64 = 0
     var isStandby = false
+    /// It is to take over in a hot restart, and does not serve yet.
+    var isIncoming = false
+    /// The build of the plugin that it has loaded.
+    var build = 0
     /// Its `open` has succeeded.
     var wasReady = false
     /// When it was asked to leave.
@@ -58,7 +62,9 @@ final class WorkerState {
     }
 
     var isAlive: Bool { phase != .dying }
-    var canServe: Bool { phase == .ready && !isStandby }
+    var canServe: Bool { phase == .ready && !isStandby && !isIncoming }
+    /// Counts towards the workers that the stage is to have.
+    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving }
 }
 
 /// A stage's place in the pipeline, its work and its workers.
@@ -90,6 +96,9 @@ final class StageState {
     var recoveredDead: [UInt64: IndexRanges] = [:]
 
     var workers: [WorkerState] = []
+    /// The build of the plugin that workers are started with; 0 is the one that the run began with.
+    var build = 0
+    var swap: Swap?
     var restartAt: Moment?
     /// Times of the deaths that count.
     var deaths: [Moment] = []

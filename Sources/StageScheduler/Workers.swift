@@ -10,7 +10,11 @@ extension Scheduler {
         stage.restartAt = nil
         if pauseReason == nil { recycle(stage) }
         promoteStandby(of: stage)
-        var serving = stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
+        // A worker with a position leaves before the one that takes over opens: nobody else must come in between.
+        if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening && stage.workers.contains(where: \.isIncoming) {
+            return
+        }
+        var serving = stage.workers.count { $0.isServing }
         while serving < stage.wantedWorkers {
             guard !stage.isPositional || !stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying })
             else { break }
@@ -26,24 +30,26 @@ extension Scheduler {
         for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
     }
 
-    private func start(_ stage: StageState, asStandby: Bool) {
+    func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
         let id = WorkerID(nextWorker)
         nextWorker += 1
         let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
         let index = (0...used.count).first { !used.contains($0) } ?? used.count
         let worker = WorkerState(id: id, stage: stage.index, index: index, since: now)
         worker.isStandby = asStandby
+        worker.isIncoming = incoming
+        worker.build = incoming ? stage.swap?.newBuild ?? stage.build : stage.build
         stage.workers.append(worker)
-        actions.append(.start(id, stage: stage.index, index: index))
+        actions.append(.start(id, stage: stage.index, index: index, build: worker.build))
         note(.workerStarted(stage: stage.index, id))
-        if stage.hadWorkerBefore, !asStandby {
+        if stage.hadWorkerBefore, !asStandby, !incoming {
             stage.restarts += stage.crashes > 0 ? 1 : 0
             note(.workerRestarted(stage: stage.index, id))
         }
     }
 
     private func promoteStandby(of stage: StageState) {
-        var missing = stage.wantedWorkers - stage.workers.filter { $0.isAlive && !$0.isStandby && $0.phase != .leaving }.count
+        var missing = stage.wantedWorkers - stage.workers.count { $0.isServing }
         guard missing > 0 else { return }
         if stage.isPositional, stage.workers.contains(where: { $0.phase == .leaving || $0.phase == .dying }) { return }
         // One that is ready goes first.
@@ -60,6 +66,7 @@ extension Scheduler {
     func workerLoaded(_ id: WorkerID, _ facts: PluginFacts) {
         guard let worker = worker(id), worker.phase == .loading else { return }
         let stage = stages[worker.stage]
+        guard !worker.isIncoming else { return incomingLoaded(worker, facts, of: stage) }
         guard facts.kind == stage.policy.kind else {
             let message =
                 "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
@@ -75,8 +82,13 @@ extension Scheduler {
 
     /// Opens a loaded worker, unless it must wait for the checkpoint that the one before it leaves behind.
     private func openIfDue(_ worker: WorkerState, of stage: StageState) {
-        guard worker.phase == .loaded else { return }
+        guard worker.phase == .loaded, !worker.isIncoming else { return }
         if worker.isStandby, stage.isPositional { return }
+        open(worker, of: stage)
+    }
+
+    /// Opens a loaded worker from where its stage is.
+    func open(_ worker: WorkerState, of stage: StageState) {
         let checkpoint: OpenCheckpoint
         switch stage.policy.kind {
         case .source:
@@ -120,6 +132,7 @@ extension Scheduler {
         let stage = stages[worker.stage]
         note(.workerRefused(stage: stage.index, id, message: message))
         kill(worker, for: nil)
+        if incomingFailed(worker, of: stage, message) { return }
         if fatal {
             fail(.refused(stage: stage.index, message: message))
         } else {

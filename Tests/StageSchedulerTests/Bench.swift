@@ -42,7 +42,7 @@ final class Bench {
     func say(_ event: Event) {
         for action in scheduler.handle(event, at: Moment(nanoseconds: milliseconds * 1_000_000)) {
             switch action {
-            case .start(let id, let stage, _): if comesUp(stage) { say(.loaded(id, facts[stage])) }
+            case .start(let id, let stage, _, _): if comesUp(stage) { say(.loaded(id, facts[stage])) }
             case .open(let id, let stage, let checkpoint):
                 opened.append((id, stage, checkpoint))
                 if comesUp(stage) { say(.ready(id)) }

@@ -120,8 +120,8 @@ import Testing
         let bench = Bench(recovery: recovery)
         bench.start()
         try bench.read(4)
-        guard case .draining(.broken, _) = bench.scheduler.mode else {
-            if case .ending(.broken, _) = bench.scheduler.mode { return }
+        guard case .draining(.wrongInput, _) = bench.scheduler.mode else {
+            if case .ending(.wrongInput, _) = bench.scheduler.mode { return }
             Issue.record("it goes on: \(bench.scheduler.mode)")
             return
         }

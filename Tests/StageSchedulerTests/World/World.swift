@@ -88,7 +88,7 @@ final class World {
 
     private func carryOut(_ action: Action) {
         switch action {
-        case .start(let id, let stage, _):
+        case .start(let id, let stage, _, _):
             let worker = Worker(id: id, stage: stage, world: self)
             workers.append(worker)
             worker.load()
