@@ -141,7 +141,7 @@ extension Scheduler {
         if mode != .running || (lastInput(of: stage).map { stage.nextInput > $0 } ?? false) && stage.works.isEmpty {
             return true
         }
-        if stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }
+        if stage.lacksPosition || stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }
         guard let since = stage.unsyncedSince else { return false }
         return now >= since.advanced(by: syncInterval)
     }
@@ -169,7 +169,9 @@ extension Scheduler {
             let works = stage.unsynced
             stage.unsynced = []
             stage.unsyncedSince = nil
-            if let checkpoint = outcome.checkpoint { works.last?.checkpoint = checkpoint }
+            // It belongs to the batch that moved the sink last, not to an empty one behind it.
+            if let checkpoint = outcome.checkpoint { (works.last(where: \.hasEffect) ?? works.last)?.checkpoint = checkpoint }
+            stage.hasNoPosition = !works.contains { $0.checkpoint != nil }
             for work in works { settle(work, of: stage) }
         case .retry:
             stage.retries += 1

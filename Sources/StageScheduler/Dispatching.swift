@@ -61,7 +61,9 @@ extension Scheduler {
     /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown
     /// again.
     private func dispatchInOrder(_ stage: StageState) {
-        guard let worker = stage.workers.first(where: { $0.canServe }), worker.outstanding.isEmpty else { return }
+        guard let worker = stage.workers.first(where: { $0.canServe }), worker.outstanding.isEmpty,
+            !stage.lacksPosition
+        else { return }
         var next = stage.works.first
         if let replay = stage.replayable.first(where: { !$0.isComplete }), replay.batch < next?.batch ?? .max {
             next = replay

@@ -129,15 +129,22 @@ package final class Scheduler {
             for stage in stages { advanceSwap(of: stage) }
             for stage in stages { maintainWorkers(of: stage) }
         }
-        for stage in stages.reversed() {
-            let goesOn = mode == .running && pauseReason == nil && stallReason == nil
-            if goesOn { takeInput(stage) }
-            // Before the next batch is given to it: the time between two batches is the only one for it.
-            syncSink(stage)
-            if goesOn { dispatchWork(of: stage) }
-        }
+        // Again while something moves: an empty batch is done as soon as it is taken, and no event will tell of it.
+        var before: UInt64
+        repeat {
+            before = inputsTaken
+            for stage in stages.reversed() {
+                let goesOn = mode == .running && pauseReason == nil && stallReason == nil
+                if goesOn { takeInput(stage) }
+                // Before the next batch is given to it: the time between two batches is the only one for it.
+                syncSink(stage)
+                if goesOn { dispatchWork(of: stage) }
+            }
+        } while inputsTaken != before
         checkEnd()
     }
+
+    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput } }
 
     func note(_ note: Note) { actions.append(.note(note)) }
 

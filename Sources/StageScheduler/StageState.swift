@@ -118,6 +118,8 @@ final class StageState {
     var syncing: WorkerID?
     var syncNotBefore: Moment?
     var syncRetries: UInt32 = 0
+    /// It was synced, and neither said then where it stands nor with its batches.
+    var hasNoPosition = false
 
     // The last checkpoint: a source's position, a sink's position, a transform's state after `checkpointBatch`.
     var checkpoint: Payload?
@@ -169,6 +171,11 @@ final class StageState {
     var heldBytes: Int {
         works.reduce(0) { $0 + $1.bytes } + finished.values.reduce(0) { $0 + $1.bytes }
             + fetched.values.reduce(0) { $0 + $1.bytes } + unsyncedBytes
+    }
+    /// Whether something is done of which only a `sync` can tell where it left the sink. Each entry must have its own
+    /// position: a log that ends between two entries of one position would claim more than the position holds.
+    var lacksPosition: Bool {
+        syncsItself && !hasNoPosition && unsynced.contains { $0.hasEffect && $0.checkpoint == nil }
     }
     var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
     var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }

@@ -74,6 +74,8 @@ final class Work {
     }
 
     var isComplete: Bool { unresolved.isEmpty && inHand == 0 && portions.isEmpty }
+    /// Whether a plugin had anything to do with it.
+    var hasEffect: Bool { inputCount > 0 || isFinish && callsPlugin }
     var filtered: UInt64 { resolvedInputs - passed - failed }
     var bytes: Int { input.reduce(0) { $0 + $1.byteCount } + output.reduce(0) { $0 + $1.byteCount } }
 

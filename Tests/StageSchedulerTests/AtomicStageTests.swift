@@ -32,7 +32,21 @@ import Testing
             Issue.record("it was opened at a position that no log claims")
             return
         }
-        for _ in 0..<2 { #expect(try bench.answer(2) == [0, 1, 2, 3, 4]) }
+        for _ in 0..<2 { #expect(try bench.answer(2, checkpoint: Checkpoint(position: 5)) == [0, 1, 2, 3, 4]) }
+    }
+
+    @Test func `a sink that knows its position only when synced is synced after each batch`() throws {
+        let bench = Bench()
+        bench.start()
+        for _ in 0..<2 {
+            try bench.read(5)
+            try bench.answer(1)
+        }
+        try bench.answer(2)
+        #expect(!bench.has(2))
+        try bench.answer(2, kind: .sync, checkpoint: Checkpoint(position: 5))
+        #expect(bench.has(2))
+        #expect((bench.commits.last?.checkpoint as? Checkpoint)?.position == 5)
     }
 
     @Test func `a search in a sink keeps the order of records`() throws {

@@ -150,7 +150,7 @@ import Testing
         try bench.answer(1)
         #expect(bench.scheduler.status.atRisk == 5)
         bench.say(.appended(stage: 1, batch: 1))
-        try bench.answer(2)
+        try bench.answer(2, checkpoint: Checkpoint(position: 5))
         #expect(bench.scheduler.status.atRisk == 5, "written, but not synced")
     }
 

@@ -80,7 +80,8 @@ final class Disk {
             logs[stage].removeAll { !isBacked($0.commit.batch) }
             valid.append(Set(logs[stage].filter(\.commit.isWhole).map(\.commit.batch)))
             if stage == logs.count - 1, plan.stages[stage].sink != .unordered {
-                let through = sinkReach(stage, CommittedSet(beyond: valid[stage]).through, plan)
+                // What is behind a gap was cut off, or will be, with the position.
+                let through = CommittedSet(beyond: valid[stage]).through
                 logs[stage].removeAll { $0.commit.batch > through }
                 valid[stage] = valid[stage].filter { $0 <= through }
             }
@@ -92,12 +93,6 @@ final class Disk {
         recovery.sourceCounts = logs[0].map { UInt32($0.commit.inputs) }
         recovery.lastBatch = last
         return recovery
-    }
-
-    /// The last batch that a sink with a position has a position for.
-    private func sinkReach(_ stage: Int, _ through: UInt64, _ plan: Plan) -> UInt64 {
-        guard plan.stages[stage].sink.hasPosition else { return through }
-        return logs[stage].filter { $0.commit.batch <= through && $0.commit.checkpoint != nil }.map(\.commit.batch).max() ?? 0
     }
 
     private func recovered(_ stage: Int, _ whole: Set<UInt64>) -> RecoveredStage {
@@ -134,5 +129,4 @@ final class Disk {
 
 extension SinkKind {
     var hasPosition: Bool { self == .truncating || self == .buffering || self == .writeThrough }
-    var isTransactional: Bool { self == .transactional || self == .lateTransactional }
 }
