@@ -115,11 +115,11 @@ private struct Workbench {
         try body(Workbench(folder: folder))
     }
 
-    /// Runs a line of shell; its output is stdout and stderr together.
+    /// Runs a line of shell, which is ended (code 124) if it takes too long; its output is stdout and stderr together.
     func run(_ command: String) throws -> (code: Int32, output: String) {
         let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", command]
+        process.executableURL = URL(filePath: "/usr/bin/timeout")
+        process.arguments = ["--kill-after=10", "120", "/bin/sh", "-c", command]
         process.currentDirectoryURL = folder
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
         let pipe = Pipe()
