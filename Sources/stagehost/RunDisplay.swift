@@ -84,6 +84,10 @@ final class RunDisplay: HostObserver {
         case .poisonFound(let stage, let batch, let input, let cause):
             return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
         case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
+        case .pluginSwapped(let stage, _, let isNew):
+            return "stage \"\(stageNames[stage])\": \(isNew ? "a new build of its plugin serves" : "new workers serve")"
+        case .swapRolledBack(let stage, _, let reason):
+            return "stage \"\(stageNames[stage])\": the old build stays: \(reason)"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"
         case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"

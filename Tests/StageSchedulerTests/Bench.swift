@@ -53,6 +53,7 @@ final class Bench {
             case .kill(let id, _): killed.append(id)
             case .close(let id): closed.append(id)
             case .flush: flushes += 1
+            case .reply: break
             case .note(let note): notes.append(note)
             case .fetch: break
             case .finished(let end): self.end = end
