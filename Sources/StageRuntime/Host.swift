@@ -5,6 +5,12 @@ import StageModel
 package import StageScheduler
 import StageWire
 
+/// One build of a stage's plugin, in the job directory.
+struct PluginBuild {
+    var path: String
+    var digest: String
+}
+
 /// The event loop: one thread that waits for pipes, processes, signals, time and the storage thread, tells the scheduler
 /// what happened and does what it says. Handlers are short; none waits.
 package final class Host {
@@ -31,7 +37,7 @@ package final class Host {
     private var workers: [UInt64: WorkerProcess] = [:]
     private var textFiles: [StageTextFile]
     /// The libraries of each stage, in the order in which they were brought in; 0 is that of the pipeline.
-    private var builds: [[String]]
+    private var builds: [[PluginBuild]]
     private let environment: [String]
     private var pending: [Event] = []
     private var armed: UInt64?
@@ -64,7 +70,7 @@ package final class Host {
         signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
         signal(SIGPIPE, SIG_IGN)
         identities = setup.stages.map { _ in PluginIdentity() }
-        builds = setup.stages.map { [$0.plugin] }
+        builds = setup.stages.map { [PluginBuild(path: $0.plugin, digest: $0.digest)] }
         textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
         var inherited = environmentStrings().filter {
             !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=") && !$0.hasPrefix("STAGEHOST_RUN=")
@@ -141,7 +147,8 @@ package final class Host {
             _ = cause
             worker.child.killGroup()
         case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
-        case .append(let commit): storage.submit(.append(commit))
+        case .append(let commit):
+            storage.submit(.append(commit, digest: builds[commit.stage][commit.build].digest))
         case .flush: storage.submit(.flush)
         case .note(let note): observer?.noted(note)
         case .reply: break
@@ -153,7 +160,7 @@ package final class Host {
         let setup = setup.stages[stage]
         do throws(SystemError) {
             let worker = try WorkerProcess(
-                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build],
+                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
                 environment: environment)
             workers[id.number] = worker

@@ -5,12 +5,15 @@ package struct StageSetup: Sendable {
     package var policy: StagePolicy
     /// The library, as an absolute path.
     package var plugin: String
+    /// SHA-256 of the library.
+    package var digest: String
     /// The `with` object as JSON text.
     package var configuration: String
 
-    package init(policy: StagePolicy, plugin: String, configuration: String) {
+    package init(policy: StagePolicy, plugin: String, digest: String, configuration: String) {
         self.policy = policy
         self.plugin = plugin
+        self.digest = digest
         self.configuration = configuration
     }
 }

@@ -15,8 +15,10 @@ package struct LetterFacts: Codable, Sendable, Equatable {
     /// Seconds since 1970.
     package var seconds: UInt32
     package var isUnreadable: Bool
+    /// SHA-256 of the plugin that the record failed in; nil in letters of earlier versions.
+    package var digest: String?
 
-    init(commit: Commit, letter: DeadLetter, seconds: UInt32) {
+    init(commit: Commit, letter: DeadLetter, digest: String, seconds: UInt32) {
         stage = commit.stage
         batch = commit.batch
         index = letter.input
@@ -26,6 +28,7 @@ package struct LetterFacts: Codable, Sendable, Equatable {
         attempts = letter.attempts
         evidence = letter.evidence
         self.seconds = seconds
+        self.digest = digest
         isUnreadable = letter.unreadable != nil
     }
 

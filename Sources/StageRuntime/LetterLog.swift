@@ -24,7 +24,7 @@ package final class LetterLog {
     }
 
     /// Writes the letters of a commit.
-    func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
+    func append(_ commit: Commit, digest: String, seconds: UInt32) throws(LogError) {
         let input = commit.input.compactMap { $0 as? BlockPayload }
         for letter in commit.letters {
             var record = RecordCopy(identifier: 0, key: [], value: [])
@@ -33,7 +33,7 @@ package final class LetterLog {
             } else if let found = RecordCopy(input: letter.input, of: input) {
                 record = found
             }
-            let facts = LetterFacts(commit: commit, letter: letter, seconds: seconds)
+            let facts = LetterFacts(commit: commit, letter: letter, digest: digest, seconds: seconds)
             var items = ItemWriter()
             items.append(.message, facts.json)
             let entry = LogEntry(.whole, batch: next, inputs: 1, failed: 1, outputs: 1, time: seconds)

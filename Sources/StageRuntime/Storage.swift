@@ -11,7 +11,7 @@ import Synchronization
 /// full disk is tried again until there is room, and those behind it wait.
 final class Storage: @unchecked Sendable {
     enum Command {
-        case append(Commit)
+        case append(Commit, digest: String)
         case fetch(stage: Int, batch: UInt64)
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
@@ -130,8 +130,8 @@ final class Storage: @unchecked Sendable {
         var replies: [Reply] = []
         for command in commands {
             switch command {
-            case .append(let commit):
-                guard attempt({ () throws(LogError) in try append(commit) }) else { continue }
+            case .append(let commit, let digest):
+                guard attempt({ () throws(LogError) in try append(commit, digest) }) else { continue }
                 if dirtySince == nil { dirtySince = monotonicNanoseconds() }
                 replies.append(
                     commit.isWhole
@@ -155,10 +155,10 @@ final class Storage: @unchecked Sendable {
         reply(replies)
     }
 
-    private func append(_ commit: Commit) throws(LogError) {
+    private func append(_ commit: Commit, _ digest: String) throws(LogError) {
         let seconds = UInt32(clamping: time(nil))
         // First the letters: an entry that claims a failure must never be without its evidence.
-        if !commit.letters.isEmpty { try letters.append(commit, seconds: seconds) }
+        if !commit.letters.isEmpty { try letters.append(commit, digest: digest, seconds: seconds) }
         try logs.append(commit, seconds: seconds)
     }
 

@@ -55,6 +55,8 @@ package struct Commit {
     package var metrics: [String: Double]
     /// The batch is the stage's last: its `finish`.
     package var isFinish: Bool
+    /// The build of the plugin that serves the stage.
+    package var build = 0
 }
 
 /// How a run ended.

@@ -89,6 +89,8 @@ extension Scheduler {
     }
 
     func append(_ commit: Commit, of stage: StageState) {
+        var commit = commit
+        commit.build = stage.build
         if commit.isWhole {
             // The log keeps the order of its entries: earlier parts of the batch are in when this one is.
             stage.appendingParts[commit.batch] = nil

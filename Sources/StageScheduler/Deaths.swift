@@ -26,6 +26,8 @@ extension Scheduler {
             .workerDied(
                 stage: stage.index, id, cause, batch: worker.outstanding.first.flatMap { $0.batch == 0 ? nil : $0.batch },
                 evidence: death.evidence))
+        if now.since(worker.since) >= stage.policy.restart.resetAfterNanoseconds { stage.consecutiveDeaths = 0 }
+        let action = stage.policy.onDeath[cause.name] ?? .poison
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
         let begun = worker.outstanding.count { request in
@@ -37,7 +39,7 @@ extension Scheduler {
             work.inHand -= 1
             let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
-            guard !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
+            guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
             else {
                 giveBack(request, to: work, of: stage)
                 continue
@@ -49,6 +51,9 @@ extension Scheduler {
             }
         }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
+        if action == .stop || action == .hold {
+            return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
+        }
         if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
         if !isExternal(cause), diedOnProbation(worker, of: stage, batchHadDied: batchHadDied, cause.sentence) { return }
         if isExternal(cause), worker.wasReady {
@@ -158,15 +163,15 @@ extension Scheduler {
         guard stage.consecutiveDeaths > 1 else { return }
         var length = Double(policy.backoffNanoseconds)
         for _ in 2..<max(2, min(stage.consecutiveDeaths, 64)) { length *= policy.factor }
-        length = min(length, Double(policy.maximumBackoffNanoseconds)) * (0.9 + 0.2 * random.unit())
+        length = min(length, Double(policy.maximumBackoffNanoseconds)) * (1 + policy.jitter * (2 * random.unit() - 1))
         stage.restartAt = now.advanced(by: UInt64(length))
     }
 
-    private func giveUp(_ stage: StageState, _ message: String) {
+    private func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
         stage.giveUpMessage = message
         note(.stageGaveUp(stage: stage.index, message: message))
-        switch stage.policy.onGiveUp {
+        switch how ?? stage.policy.onGiveUp {
         case .hold: stage.isHeld = true
         case .stop:
             stage.hasGivenUp = true

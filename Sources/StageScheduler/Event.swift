@@ -84,6 +84,18 @@ package enum DeathCause: Sendable, Equatable {
     /// It closed its pipes, or could not be started.
     case lost(String)
 
+    /// The name by which a pipeline file speaks of such a death.
+    package var name: String {
+        switch self {
+        case .signal(let number): signalName(number)
+        case .exit: "exit"
+        case .timeout: "timeout"
+        case .memory: "memory"
+        case .garbage: "protocol"
+        case .lost: "lost"
+        }
+    }
+
     /// The category of a dead letter that such a death leaves behind.
     package var category: String {
         switch self {

@@ -21,8 +21,22 @@ package struct RestartPolicy: Sendable, Equatable {
     package var backoffNanoseconds: UInt64 = 50_000_000
     package var factor: Double = 2
     package var maximumBackoffNanoseconds: UInt64 = 5_000_000_000
+    /// Share of the pause that is random, either way.
+    package var jitter: Double = 0.1
+    /// A worker that has lived so long when it dies begins a new count of pauses.
+    package var resetAfterNanoseconds: UInt64 = 60_000_000_000
 
     package init() {}
+}
+
+/// What the death of a worker leads to.
+package enum DeathPolicy: String, Sendable {
+    /// Restart; if it happens again, find the record that causes it.
+    case poison
+    /// Restart, and never blame a record.
+    case restart
+    /// The stage gives up: the job stops, or it waits for somebody.
+    case stop, hold
 }
 
 /// What happens when a stage has used up its restart intensity.
@@ -62,6 +76,8 @@ package struct StagePolicy: Sendable {
     package var retry = RetryPolicy()
     package var restart = RestartPolicy()
     package var onGiveUp = GiveUpPolicy.stop
+    /// By cause: the name of a signal, "timeout", "memory", "exit" or "protocol"; what is not here is `poison`.
+    package var onDeath: [String: DeathPolicy] = [:]
     package var failures = FailurePolicy()
 
     package init(name: String, kind: StageKind) {

@@ -8,7 +8,8 @@ extension Scheduler {
             let work = worker.outstanding[position].work
         else { return }
         let stage = stages[worker.stage]
-        worker.outstanding[position].aliveAt = now
+        // A batch has its time as a whole; a record has its own.
+        if stages[worker.stage].policy.timeoutPerRecord { worker.outstanding[position].aliveAt = now }
         guard !stage.isAtomic else {
             // It stands only when the request is done: until then all of it is in hand.
             worker.outstanding[position].provisional.append(outcome)

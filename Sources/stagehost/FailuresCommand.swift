@@ -111,7 +111,7 @@ struct LetterView {
         let stages = job.pipeline?.stages ?? []
         let settings = stages.indices.contains(letter.facts.stage) ? stages[letter.facts.stage] : nil
         stage = settings?.name.value ?? "\(letter.facts.stage)"
-        digest = settings.flatMap { job.plugin(of: $0)?.digest }
+        digest = letter.facts.digest ?? settings.flatMap { job.plugin(of: $0)?.digest }
     }
 
     var json: JSONValue {

@@ -49,7 +49,7 @@ struct JobRunner {
                 let kept = try directory.keepPlugin(plugin.path)
                 setup.stages.append(
                     StageSetup(
-                        policy: policy.stages[setup.stages.count], plugin: kept.path, configuration: stage.withJSON))
+                        policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON))
                 record.plugins.append(
                     .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
             }

@@ -51,6 +51,10 @@ enum RunSetup {
         policy.restart.backoffNanoseconds = stage.restart.backoff.value.nanoseconds
         policy.restart.factor = stage.restart.factor.value
         policy.restart.maximumBackoffNanoseconds = stage.restart.maxBackoff.value.nanoseconds
+        policy.restart.jitter = stage.restart.jitter.value
+        policy.restart.resetAfterNanoseconds = stage.restart.resetAfter.value.nanoseconds
+        policy.probationBatches = UInt64(clamping: stage.probation.value)
+        for rule in stage.on { policy.onDeath[rule.cause] = DeathPolicy(rawValue: rule.action.value.rawValue) }
         policy.onGiveUp = stage.onGiveUp.value == .hold ? .hold : .stop
         policy.failures = failures(stage.failures)
         return policy
