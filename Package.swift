@@ -85,7 +85,7 @@ let package = Package(
         module("StageConfig", []),
         module("StageCommand", ["StageConfig"]),
         module("StageReport", ["LinuxIO", "StageModel", "StageConfig", "StageScheduler"]),
-        module("StageControl", ["LinuxIO"]),
+        module("StageControl", ["LinuxIO", "StageConfig"]),
         module(
             "StageRuntime",
             ["CLinux", "LinuxIO", "StageModel", "StageWire", "StageLog", "StageScheduler", "StageReport", "StageControl", "StageConfig"]),
@@ -112,6 +112,7 @@ let package = Package(
         tests("StageConfigTests", ["StageConfig"], exclude: ["Golden"]),
         tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
+        tests("StageControlTests", ["StageControl", "LinuxIO"]),
         tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
         tests("PluginTests", ["CStage"]),
         tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),
