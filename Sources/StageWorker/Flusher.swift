@@ -2,7 +2,9 @@ import CWorker
 import Glibc
 import Synchronization
 
-/// A thread that sends ahead what is done of slow batches, and the resume bytes that wait.
+/// A thread that sends ahead what is done of slow batches, and the resume bytes that wait. Where records are so slow that
+/// it finds nothing to send, it asks for the next one to be sent as soon as it is done: a death then costs no record but
+/// the one in hand.
 ///
 /// It looks every few milliseconds while there is work, and sleeps for good when there has been none for a while; a
 /// batch only has to wake it then. On a stream of fast batches it costs them one load each.
@@ -74,7 +76,12 @@ extension Output {
         guard sending.takeIfFree() else { return true }  // the call is ending: all leaves
         defer { sending.release() }
         guard lock.takeIfFree() else { return false }
-        guard unsafe isOpen, unsafe call.kind == .process, unsafe now < lastFlush || now - lastFlush >= age else {
+        guard unsafe isOpen, unsafe call.kind == .process else {
+            lock.release()
+            return true
+        }
+        unsafe isSlow = unsafe doneWaiting == 0
+        guard unsafe now < lastFlush || now - lastFlush >= age else {
             lock.release()
             return true
         }

@@ -55,6 +55,8 @@ import Synchronization
     @exclusivity(unchecked) var reservation: Reservation?
     @exclusivity(unchecked) var pulse = Pulse()
     @exclusivity(unchecked) var lastFlush: UInt64 = 0
+    /// The flusher has looked and nothing waited: records are slow, and the next one that is done leaves at once.
+    @exclusivity(unchecked) var isSlow = false
 
     /// Room that a plugin writes a value into before it is a record.
     struct Reservation {
@@ -94,6 +96,7 @@ import Synchronization
         unsafe emittedBytes = 0
         unsafe doneWaiting = 0
         unsafe doneBelow = 0
+        unsafe isSlow = false
         if unsafe !failures.isEmpty { unsafe failures.removeAll() }
         unsafe failureBytes = 0
         if unsafe !sourceFailures.isEmpty { unsafe sourceFailures.removeAll() }

@@ -129,8 +129,13 @@ extension Output {
 
     private func finish(_ index: UInt32, _ state: UInt8) {
         unsafe states[Int(index)] |= RecordState.done | state
-        if unsafe !call.isReplay { unsafe doneWaiting += 1 }
         page.mark(index, PageLayout.done)
+        guard unsafe !call.isReplay else { return }
+        unsafe doneWaiting += 1
+        guard unsafe isSlow, sending.takeIfFree() else { return }
+        unsafe isSlow = false
+        sendDone()
+        sending.release()
     }
 
     func setCheckpoint(_ bytes: stage_bytes) -> Int32 {

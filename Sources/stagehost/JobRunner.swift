@@ -186,7 +186,7 @@ struct JobRunner {
     private func finish(
         _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord
     ) -> ExitCode {
-        let (state, message, code) = end.verdict
+        let (state, message, code) = end.verdict(stages: events.stages)
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
@@ -221,13 +221,14 @@ struct JobRunner {
 
 extension RunEnd {
     /// The job's state, the words for it, and the exit code.
-    var verdict: (state: String, message: String, code: ExitCode) {
-        switch self {
+    func verdict(stages: [String]) -> (state: String, message: String, code: ExitCode) {
+        func named(_ stage: Int) -> String { stages.indices.contains(stage) ? "stage \"\(stages[stage])\"" : "a stage" }
+        return switch self {
         case .complete: ("complete", "", .complete)
         case .interrupted(let reason): ("interrupted", reason, .interrupted)
         case .tooManyFailures(let reason): ("failed", "too many failures: \(reason)", .tooManyFailures)
-        case .gaveUp(_, let message): ("failed", "a stage gave up: \(message)", .stageGaveUp)
-        case .refused(_, let message): ("failed", message, .pluginRefused)
+        case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
+        case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)
         case .wrongInput(let message): ("failed", message, .damagedData)
         }
