@@ -175,7 +175,8 @@ extension Scheduler {
                 worker.id, dispatch,
                 .read(
                     batch: batch, count: count, bytes: exact == nil ? policy.batchBytes : .max,
-                    firstIdentifier: exact == nil ? nextIdentifier : identifier(ofFirstIn: batch), exact: exact != nil)))
+                    firstIdentifier: exact == nil ? nextIdentifier : identifier(ofFirstIn: batch), exact: exact != nil))
+        )
     }
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.
