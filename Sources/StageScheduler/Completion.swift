@@ -172,7 +172,9 @@ extension Scheduler {
             stage.unsynced = []
             stage.unsyncedSince = nil
             // It belongs to the batch that moved the sink last, not to an empty one behind it.
-            if let checkpoint = outcome.checkpoint { (works.last(where: \.hasEffect) ?? works.last)?.checkpoint = checkpoint }
+            if let checkpoint = outcome.checkpoint {
+                (works.last(where: \.hasEffect) ?? works.last)?.checkpoint = checkpoint
+            }
             stage.hasNoPosition = !works.contains { $0.checkpoint != nil }
             for work in works { settle(work, of: stage) }
         case .retry:

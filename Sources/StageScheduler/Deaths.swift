@@ -24,7 +24,8 @@ extension Scheduler {
         stage.crashes += 1
         note(
             .workerDied(
-                stage: stage.index, id, cause, batch: worker.outstanding.first.flatMap { $0.batch == 0 ? nil : $0.batch },
+                stage: stage.index, id, cause,
+                batch: worker.outstanding.first.flatMap { $0.batch == 0 ? nil : $0.batch },
                 evidence: death.evidence))
         if now.since(worker.since) >= stage.policy.restart.resetAfterNanoseconds { stage.consecutiveDeaths = 0 }
         let action = stage.policy.onDeath[cause.name] ?? .poison
@@ -118,7 +119,8 @@ extension Scheduler {
             ? work.kills[input] ?? 0 >= Self.killsToBlame : work.deaths[input] ?? 0 >= Self.deathsToBlame
     }
 
-    private func condemn(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause, _ evidence: String) {
+    private func condemn(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause, _ evidence: String)
+    {
         var signal: Int32?
         if case .signal(let number) = cause { signal = number }
         note(.poisonFound(stage: stage.index, batch: work.batch, input: input, cause))
@@ -138,7 +140,8 @@ extension Scheduler {
         stage.unexplained += 1
         note(.unexplainedDeath(stage: stage.index, batch: work.batch))
         work.deathCount = 0
-        countDeath(of: stage, because: "its worker died on batch \(work.batch), but on no record of it twice", pause: false)
+        countDeath(
+            of: stage, because: "its worker died on batch \(work.batch), but on no record of it twice", pause: false)
     }
 
     /// Counts a death against the restart intensity, and sets the pause before the next start.

@@ -148,7 +148,8 @@ package enum Event {
     /// Some records of a request have their outcome.
     case partial(WorkerID, DispatchID, Outcome)
     /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.
-    case result(WorkerID, DispatchID, CallStatus, Outcome, message: String, retryMilliseconds: UInt32, busyNanoseconds: UInt64)
+    case result(
+        WorkerID, DispatchID, CallStatus, Outcome, message: String, retryMilliseconds: UInt32, busyNanoseconds: UInt64)
     case heartbeat(WorkerID, DispatchID)
     /// The runtime has found that a worker breaks the rules; it will be killed.
     case misbehaved(WorkerID, DeathCause)

@@ -160,7 +160,8 @@ extension Scheduler {
             Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
             .recordRetried(
-                stage: stage.index, batch: work.batch, input: failure.input, attempt: tries + 1, message: failure.message))
+                stage: stage.index, batch: work.batch, input: failure.input, attempt: tries + 1,
+                message: failure.message))
     }
 
     /// Nanoseconds to wait after so many failures, jitter included.

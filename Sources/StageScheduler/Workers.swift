@@ -162,7 +162,9 @@ extension Scheduler {
     /// Replaces workers that have served long enough or grown too large, between two batches.
     private func recycle(_ stage: StageState) {
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
-        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) { return }
+        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) {
+            return
+        }
         for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false

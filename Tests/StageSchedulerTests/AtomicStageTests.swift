@@ -60,6 +60,46 @@ import Testing
         #expect(try bench.answer(2) == [3, 4])
     }
 
+    @Test func `what is answered with retry stays in front of the later records of its batch`() throws {
+        let bench = Bench()
+        bench.start()
+        try bench.read(5)
+        try bench.answer(1)
+        try bench.die(2, on: [2])
+        try bench.answer(2, .retry, milliseconds: 10)
+        bench.wait(10)
+        #expect(try bench.answer(2) == [0, 1])
+        #expect(try bench.answer(2) == [2])
+    }
+
+    @Test func `empty batches that a sink has taken back do not stand in its way`() throws {
+        let bench = Bench()
+        bench.start()
+        try bench.read(1)
+        try bench.answer(1, failures: [RecordFailure(input: 0, kind: .permanent, message: "bad")])
+        try bench.read(2)
+        try bench.answer(1)
+        try bench.die(2, on: [0], .signal(9))
+        #expect(try bench.answer(2) == [0])
+        #expect(try bench.answer(2) == [1])
+    }
+
+    @Test func `the finish of a stage without stored outputs is not logged again after a restart`() throws {
+        var recovery = Recovery(stages: [RecoveredStage(), RecoveredStage(), RecoveredStage()])
+        recovery.stages[0].committed = CommittedSet(through: 1)
+        recovery.stages[1].committed = CommittedSet(through: 2)
+        recovery.sourceCounts = [0]
+        recovery.lastBatch = 1
+        let bench = Bench(
+            { policy, facts in
+                policy.stages[1].durable = false
+                facts[1].functions.insert(.finish)
+            }, recovery: recovery)
+        bench.start()
+        try bench.answer(1, kind: .finish)
+        #expect(!bench.commits.contains { $0.stage == 1 })
+    }
+
     @Test func `one worker starts where it is not known yet how many there may be`() {
         let bench = Bench { policy, _ in policy.stages[2].workers = 4 }
         bench.start()

@@ -68,13 +68,17 @@ final class Bench {
 
     /// The next deadline, in milliseconds from now.
     var deadline: UInt64? {
-        scheduler.nextDeadline(after: Moment(nanoseconds: milliseconds * 1_000_000)).map { $0.nanoseconds / 1_000_000 - milliseconds }
+        scheduler.nextDeadline(after: Moment(nanoseconds: milliseconds * 1_000_000)).map {
+            $0.nanoseconds / 1_000_000 - milliseconds
+        }
     }
 
     // MARK: - Answers
 
     /// The open request of a stage, taken out.
-    func take(_ stage: Int, _ kind: Dispatch.Kind = .process) throws -> (worker: WorkerID, dispatch: DispatchID, request: Request) {
+    func take(_ stage: Int, _ kind: Dispatch.Kind = .process) throws -> (
+        worker: WorkerID, dispatch: DispatchID, request: Request
+    ) {
         let position = try #require(
             out.firstIndex { item in
                 guard scheduler.worker(item.worker)?.stage == stage else { return false }
@@ -97,7 +101,10 @@ final class Bench {
         var outcome = Outcome()
         if records > 0 { outcome.output = Block((0..<records).map { (0, Item(id: UInt64($0), value: 0)) }) }
         outcome.checkpoint = Checkpoint(position: 1)
-        say(.result(request.worker, request.dispatch, end ? .end : .ok, outcome, message: "", retryMilliseconds: 0, busyNanoseconds: 1_000_000_000))
+        say(
+            .result(
+                request.worker, request.dispatch, end ? .end : .ok, outcome, message: "", retryMilliseconds: 0,
+                busyNanoseconds: 1_000_000_000))
     }
 
     /// What a request asks to work on.
@@ -119,7 +126,10 @@ final class Bench {
             outcome = passed(asked, failures: failures, emits: stage < facts.count - 1)
             outcome.checkpoint = checkpoint
         }
-        say(.result(request.worker, request.dispatch, status, outcome, message: "", retryMilliseconds: milliseconds, busyNanoseconds: 1_000_000_000))
+        say(
+            .result(
+                request.worker, request.dispatch, status, outcome, message: "", retryMilliseconds: milliseconds,
+                busyNanoseconds: 1_000_000_000))
         return asked
     }
 
@@ -137,7 +147,10 @@ final class Bench {
         let request = try take(stage, kind)
         var outcome = Outcome()
         outcome.checkpoint = checkpoint
-        say(.result(request.worker, request.dispatch, status, outcome, message: "", retryMilliseconds: 0, busyNanoseconds: 1_000))
+        say(
+            .result(
+                request.worker, request.dispatch, status, outcome, message: "", retryMilliseconds: 0,
+                busyNanoseconds: 1_000))
     }
 
     /// The worker with the next request of a stage dies, seen last on some records. Returns what had been asked for.
@@ -145,7 +158,10 @@ final class Bench {
     func die(_ stage: Int, on begun: [UInt32] = [], _ cause: DeathCause = .signal(11)) throws -> [UInt32] {
         let request = try take(stage)
         out.removeAll { $0.worker == request.worker }
-        say(.exited(request.worker, Death(cause: cause, breadcrumbs: [Breadcrumb(dispatch: request.dispatch, begun: IndexRanges(begun))])))
+        say(
+            .exited(
+                request.worker,
+                Death(cause: cause, breadcrumbs: [Breadcrumb(dispatch: request.dispatch, begun: IndexRanges(begun))])))
         return asked(request.request)
     }
 

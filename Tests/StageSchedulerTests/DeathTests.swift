@@ -26,7 +26,8 @@ import Testing
         try bench.read(100)
         var deaths = 0
         while bench.has(1) {
-            let asked = bench.asked(try #require(bench.out.last { if case .process = $0.request { true } else { false } }).request)
+            let asked = bench.asked(
+                try #require(bench.out.last { if case .process = $0.request { true } else { false } }).request)
             if asked.contains(37) {
                 deaths += 1
                 try bench.die(1)
@@ -83,7 +84,8 @@ import Testing
         var deaths = 0
         while bench.has(1), deaths < 100 {
             deaths += 1
-            let asked = bench.asked(try #require(bench.out.first { if case .process = $0.request { true } else { false } }).request)
+            let asked = bench.asked(
+                try #require(bench.out.first { if case .process = $0.request { true } else { false } }).request)
             try bench.die(1, on: [asked[0]])
             bench.wait(1)
         }
@@ -125,7 +127,12 @@ import Testing
         bench.start()
         try bench.read(10)
         let request = try bench.take(1)
-        bench.say(.exited(request.worker, Death(cause: .lost("it closed its pipes"), breadcrumbs: [Breadcrumb(dispatch: 999, begun: IndexRanges())])))
+        bench.say(
+            .exited(
+                request.worker,
+                Death(
+                    cause: .lost("it closed its pipes"), breadcrumbs: [Breadcrumb(dispatch: 999, begun: IndexRanges())])
+            ))
         #expect(bench.scheduler.status.state == "holding")
         #expect(bench.deadline == nil)
         bench.say(.drain(reason: "asked to"))
@@ -156,7 +163,12 @@ import Testing
         for _ in 0..<2 {
             let request = try bench.take(1)
             bench.say(.memory(request.worker, bytes: 101))
-            bench.say(.exited(request.worker, Death(cause: .signal(9), breadcrumbs: [Breadcrumb(dispatch: request.dispatch, begun: IndexRanges([0]))])))
+            bench.say(
+                .exited(
+                    request.worker,
+                    Death(
+                        cause: .signal(9),
+                        breadcrumbs: [Breadcrumb(dispatch: request.dispatch, begun: IndexRanges([0]))])))
         }
         #expect(bench.letters.map(\.category) == ["memory"])
     }

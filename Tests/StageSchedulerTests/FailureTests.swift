@@ -96,7 +96,10 @@ import Testing
         bench.start()
         try bench.read(4)
         let request = try bench.take(1)
-        bench.say(.result(request.worker, request.dispatch, .fatal, Outcome(), message: "no key", retryMilliseconds: 0, busyNanoseconds: 0))
+        bench.say(
+            .result(
+                request.worker, request.dispatch, .fatal, Outcome(), message: "no key", retryMilliseconds: 0,
+                busyNanoseconds: 0))
         try bench.read(0, end: true)
         while bench.end == nil, !bench.closed.isEmpty || bench.flushes > 0 { bench.leave() }
         #expect(bench.end == .refused(stage: 1, message: "no key"))

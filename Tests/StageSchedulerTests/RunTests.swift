@@ -55,7 +55,9 @@ import Testing
         let bench = Bench()
         bench.start()
         try bench.read(3)
-        try bench.answer(1, failures: [RecordFailure(input: 1, kind: .transient, retryAfterMilliseconds: 3_600_000, message: "busy")])
+        try bench.answer(
+            1, failures: [RecordFailure(input: 1, kind: .transient, retryAfterMilliseconds: 3_600_000, message: "busy")]
+        )
         bench.say(.drain(reason: "asked to"))
         try bench.read(3)
         for _ in 0..<6 { bench.leave() }
@@ -107,7 +109,9 @@ import Testing
             covered: IndexRanges([0, 1, 3]), passed: 3, failed: 0, outputs: [])
         let bench = Bench(recovery: recovery)
         bench.start()
-        guard case .read(_, let count, _, let identifier, let exact) = try #require(bench.out.first).request else { return }
+        guard case .read(_, let count, _, let identifier, let exact) = try #require(bench.out.first).request else {
+            return
+        }
         #expect(count == 5 && identifier == 0 && exact)
         try bench.read(5)
         #expect(try bench.answer(1) == [2, 4])
@@ -165,7 +169,8 @@ import Testing
             if bench.has(2, .sync) { try bench.answer(2, kind: .sync) }
         }
         for stage in bench.scheduler.stages {
-            #expect(stage.works.isEmpty && stage.finished.count <= 1 && stage.replayable.isEmpty && stage.unsynced.isEmpty)
+            #expect(
+                stage.works.isEmpty && stage.finished.count <= 1 && stage.replayable.isEmpty && stage.unsynced.isEmpty)
             #expect(stage.appending.isEmpty && stage.committed.beyond.isEmpty && stage.committed.through >= 499)
         }
     }

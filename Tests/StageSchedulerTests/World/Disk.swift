@@ -128,5 +128,6 @@ final class Disk {
 }
 
 extension SinkKind {
+    var isTransactional: Bool { self == .transactional || self == .lateTransactional }
     var hasPosition: Bool { self == .truncating || self == .buffering || self == .writeThrough }
 }

@@ -18,7 +18,8 @@ final class Block: Payload, @unchecked Sendable {
     /// What a receiver makes of the blocks of a batch: the entries of all, in the order of their inputs.
     static func merged(_ payloads: [Payload]) -> [Item] {
         let all = payloads.compactMap { $0 as? Block }.flatMap(\.entries)
-        return all.enumerated().sorted { ($0.element.input, $0.offset) < ($1.element.input, $1.offset) }.map(\.element.item)
+        return all.enumerated().sorted { ($0.element.input, $0.offset) < ($1.element.input, $1.offset) }.map(
+            \.element.item)
     }
 }
 

@@ -14,8 +14,10 @@ extension World {
         for stage in plan.stages {
             print(
                 stage.policy.name, stage.isStateful ? "stateful" : "", stage.showsState ? "shows" : "",
-                stage.policy.durable ? "" : "not durable", stage.policy.kind == .sink ? "\(stage.sink)" : "", stage.deeds,
-                stage.policy.workers, stage.policy.threads, stage.maximumWorkers, stage.flags.contains(.recordByRecord) ? "by record" : "", stage.finishes ? "finish" : "")
+                stage.policy.durable ? "" : "not durable", stage.policy.kind == .sink ? "\(stage.sink)" : "",
+                stage.deeds,
+                stage.policy.workers, stage.policy.threads, stage.maximumWorkers,
+                stage.flags.contains(.recordByRecord) ? "by record" : "", stage.finishes ? "finish" : "")
         }
     }
 

@@ -21,7 +21,9 @@ extension World {
         }
         if let complaint = sums() { return complaint }
         if let complaint = compare(plan.expected(dead: dead)) { return complaint }
-        if !powerWasLost, repeated > riskTaken { return "\(repeated) records were done again, \(riskTaken) were said to be at risk" }
+        if !powerWasLost, repeated > riskTaken {
+            return "\(repeated) records were done again, \(riskTaken) were said to be at risk"
+        }
         return nil
     }
 
@@ -37,7 +39,9 @@ extension World {
             case .flaky: !stagePlan.flags.contains(.recordByRecord) || stagePlan.policy.threads > 1
             default: false
             }
-        return isRight ? nil : "stage \(stage) set a record aside as \(letter.category) that does \(plan.deed(of: item, at: stage))"
+        return isRight
+            ? nil
+            : "stage \(stage) set a record aside as \(letter.category) that does \(plan.deed(of: item, at: stage))"
     }
 
     private func sums() -> String? {
@@ -64,6 +68,7 @@ extension World {
         }
         if found == expected { return nil }
         let first = zip(found, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-        return "the sink has \(found.count) records, expected \(expected.count); first difference at \(first.map { "\($0)" } ?? "the end"); set \(Set(found) == Set(expected) ? "equal" : "different")"
+        return
+            "the sink has \(found.count) records, expected \(expected.count); first difference at \(first.map { "\($0)" } ?? "the end"); set \(Set(found) == Set(expected) ? "equal" : "different")"
     }
 }

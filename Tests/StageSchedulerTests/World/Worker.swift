@@ -17,7 +17,9 @@ final class Worker {
         var output: [(input: UInt32, item: Item)] = []
         var written: [Item] = []
 
-        init(_ dispatch: DispatchID, batch: UInt64, items: [Item], left: [UInt32], isReplay: Bool, wantsCheckpoint: Bool) {
+        init(
+            _ dispatch: DispatchID, batch: UInt64, items: [Item], left: [UInt32], isReplay: Bool, wantsCheckpoint: Bool
+        ) {
             self.dispatch = dispatch
             self.batch = batch
             self.items = items
@@ -74,7 +76,8 @@ final class Worker {
         switch checkpoint {
         case .none: break
         case .payload(let payload): found = payload as? Checkpoint
-        case .stored(let batch): found = world.disk.logs[0].first { $0.commit.batch == batch }?.commit.checkpoint as? Checkpoint
+        case .stored(let batch):
+            found = world.disk.logs[0].first { $0.commit.batch == batch }?.commit.checkpoint as? Checkpoint
         }
         later(1_000_000) { [self] in
             if world.misfortune(0.05) { return tell(.refused(id, fatal: false, message: "not now")) }
@@ -130,7 +133,8 @@ final class Worker {
                 world.expect(items.count == Int(count), "a batch of another size than stated")
                 inbox.removeFirst()
                 let run = Run(
-                    dispatch, batch: batch, items: items, left: Array(ranges.indexes), isReplay: replay, wantsCheckpoint: wanted)
+                    dispatch, batch: batch, items: items, left: Array(ranges.indexes), isReplay: replay,
+                    wantsCheckpoint: wanted)
                 runs.append(run)
                 later(pause) { [self] in begin(run) }
             default:
@@ -157,7 +161,9 @@ final class Worker {
     }
 
     private func reply(_ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, milliseconds: UInt32 = 0) {
-        tell(.result(id, dispatch, status, outcome, message: "", retryMilliseconds: milliseconds, busyNanoseconds: pause))
+        tell(
+            .result(id, dispatch, status, outcome, message: "", retryMilliseconds: milliseconds, busyNanoseconds: pause)
+        )
     }
 
     private func read(_ dispatch: DispatchID, _ count: Int, _ exact: Bool) {
@@ -216,7 +222,9 @@ final class Worker {
         var outcome = Outcome()
         let items = plan.policy.kind == .sink ? [] : world.plan.finishResults(at: stage, state: sum)
         if !items.isEmpty { outcome.output = Block(items.map { (0, $0) }) }
-        if plan.policy.kind == .sink, plan.sink == .truncating { outcome.checkpoint = Checkpoint(position: world.store.rows.count) }
+        if plan.policy.kind == .sink, plan.sink == .truncating {
+            outcome.checkpoint = Checkpoint(position: world.store.rows.count)
+        }
         reply(dispatch, .ok, outcome)
     }
 
@@ -275,7 +283,8 @@ final class Worker {
         case .transient(let times) where world.failsAgain(stage, item, times):
             run.outcome.failures.append(
                 RecordFailure(
-                    input: index, kind: .transient, retryAfterMilliseconds: world.chance.happens(0.3) ? 30 : 0, message: "busy"))
+                    input: index, kind: .transient, retryAfterMilliseconds: world.chance.happens(0.3) ? 30 : 0,
+                    message: "busy"))
             return
         default: break
         }

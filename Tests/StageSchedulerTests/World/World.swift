@@ -117,13 +117,18 @@ final class World {
     }
 
     private func append(_ commit: Commit) {
-        expect(!disk.whole[commit.stage].contains(commit.batch), "batch \(commit.batch) is logged twice by stage \(commit.stage)")
+        expect(
+            !disk.whole[commit.stage].contains(commit.batch),
+            "batch \(commit.batch) is logged twice by stage \(commit.stage)")
         disk.queue.append(commit)
         lastWrite = max(lastWrite, now) + UInt64(chance.below(chance.happens(0.05) ? 50_000_000 : 100_000))
         schedule(at: lastWrite) { [self] in
             let commit = disk.queue.removeFirst()
             disk.write(commit, synced: plan.job.sync == .everyBatch)
-            feed(commit.isWhole ? .appended(stage: commit.stage, batch: commit.batch) : .partAppended(stage: commit.stage, batch: commit.batch))
+            feed(
+                commit.isWhole
+                    ? .appended(stage: commit.stage, batch: commit.batch)
+                    : .partAppended(stage: commit.stage, batch: commit.batch))
         }
     }
 
@@ -218,7 +223,9 @@ final class World {
 
     // MARK: - What plugins remember
 
-    func isFirstTime(_ stage: Int, _ item: Item) -> Bool { firstTimes.insert(Letter(stage: stage, id: item.id)).inserted }
+    func isFirstTime(_ stage: Int, _ item: Item) -> Bool {
+        firstTimes.insert(Letter(stage: stage, id: item.id)).inserted
+    }
 
     func failsAgain(_ stage: Int, _ item: Item, _ times: Int) -> Bool {
         let letter = Letter(stage: stage, id: item.id)
@@ -235,7 +242,9 @@ final class World {
     func succeeded(_ stage: Int, _ item: Item) {
         let letter = Letter(stage: stage, id: item.id)
         successes[letter, default: 0] += 1
-        if successes[letter, default: 0] > 1, plan.stages[stage].policy.durable || plan.stages[stage].isStateful { repeated += 1 }
+        if successes[letter, default: 0] > 1, plan.stages[stage].policy.durable || plan.stages[stage].isStateful {
+            repeated += 1
+        }
     }
 
     // MARK: - Promises, while it runs
@@ -244,7 +253,8 @@ final class World {
 
     private func checkBounds() {
         for (index, stage) in scheduler.stages.enumerated() {
-            let limit = plan.stages[index].policy.window + (index == plan.stages.count - 1 ? 4096 : Int(Scheduler.fetchAhead))
+            let limit =
+                plan.stages[index].policy.window + (index == plan.stages.count - 1 ? 4096 : Int(Scheduler.fetchAhead))
             expect(stage.held <= limit, "stage \(index) holds \(stage.held) batches, its window is \(limit)")
         }
     }
@@ -255,20 +265,25 @@ final class World {
             let stage = worker(id)?.stage
         else { return }
         expect(!ranges.isEmpty && ranges.last ?? 0 < count, "an empty request")
-        let inHand = scheduler.stages[stage].workers.flatMap(\.outstanding).filter { $0.batch == batch && $0.kind == .process }
+        let inHand = scheduler.stages[stage].workers.flatMap(\.outstanding).filter {
+            $0.batch == batch && $0.kind == .process
+        }
         expect(
             inHand.reduce(0) { $0 + $1.ranges.intersecting(ranges).count } == ranges.count,
             "records of batch \(batch) of stage \(stage) are in two hands")
         guard !replay, plan.stages[stage].policy.durable || plan.stages[stage].isStateful else { return }
         expect(!disk.whole[stage].contains(batch), "stage \(stage) is handed batch \(batch), which it has committed")
         let known = disk.parts[stage][batch] ?? IndexRanges()
-        expect(known.intersecting(ranges).isEmpty, "stage \(stage) is handed records of batch \(batch) that it has committed")
+        expect(
+            known.intersecting(ranges).isEmpty,
+            "stage \(stage) is handed records of batch \(batch) that it has committed")
     }
 
     func describe() -> String {
         scheduler.stages.map { stage in
             "[\(stage.index) next \(stage.nextInput) works \(stage.works.map { "\($0.batch):\($0.unresolved.count)/\($0.portions.count)/\($0.inHand)" }) finished \(stage.finished.keys.sorted()) fetched \(stage.fetched.keys.sorted()) fetching \(stage.fetching.sorted()) unsynced \(stage.unsynced.map(\.batch)) replay \(stage.replayable.map { "\($0.batch):\($0.portions.count)" }) committed \(stage.committed.through) workers \(stage.workers.map { "\($0.phase)\($0.outstanding.count)\($0.isStandby ? "s" : "")" }) appending \(stage.appending.keys.sorted())]"
-        }.joined(separator: " ") + " last \(scheduler.lastBatch.map { "\($0)" } ?? "-") mode \(scheduler.mode) recovered \(scheduler.recoveredLast)"
+        }.joined(separator: " ")
+            + " last \(scheduler.lastBatch.map { "\($0)" } ?? "-") mode \(scheduler.mode) recovered \(scheduler.recoveredLast)"
     }
 }
 
@@ -297,7 +312,9 @@ struct Timeline {
             var parent = 0
             while true {
                 var least = parent
-                for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && isBefore(child, least) { least = child }
+                for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && isBefore(child, least) {
+                    least = child
+                }
                 if least == parent { break }
                 entries.swapAt(parent, least)
                 parent = least
