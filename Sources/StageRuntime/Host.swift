@@ -1,5 +1,6 @@
 import Glibc
 package import LinuxIO
+import StageControl
 import StageLog
 import StageModel
 package import StageScheduler
@@ -48,6 +49,9 @@ package final class Host {
     /// Of a batch that is tried again: what earlier attempts at its records left behind.
     private var resumes: [ResumeKey: [UInt32: [UInt8]]] = [:]
     private var storageError: LogError?
+    private var desk: ControlDesk?
+    /// An operator has ended the job: it is not to be resumed.
+    package internal(set) var isStoppedForGood = false
 
     private struct ResumeKey: Hashable {
         var stage: Int
@@ -94,6 +98,7 @@ package final class Host {
         try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
         try poller.add(tick.descriptor.number, .readable, token: Token.tick)
         tick.set(startedAt + Self.tickNanoseconds)
+        desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
         while true {
@@ -151,7 +156,8 @@ package final class Host {
             storage.submit(.append(commit, digest: builds[commit.stage][commit.build].digest))
         case .flush: storage.submit(.flush)
         case .note(let note): observer?.noted(note)
-        case .reply: break
+        case .reply(let request, let ok, let message, let isLast):
+            desk?.reply(to: request, ok: ok, message, isLast: isLast, poller)
         case .finished(let end): ending = end
         }
     }
@@ -231,6 +237,8 @@ package final class Host {
         case Token.signals: takeSignals()
         case Token.storage: takeReplies()
         case Token.tick: ticked()
+        case ControlDesk.firstToken...:
+            for request in desk?.ready(token, readiness, poller) ?? [] { carryOut(request) }
         default:
             guard let worker = workers[token >> 2], let channel = WorkerProcess.Channel(rawValue: token & 3) else { return }
             switch channel {
@@ -356,7 +364,32 @@ package final class Host {
             self.timeLimitAt = nil
             pending.append(.drain(reason: "time limit reached"))
         }
+        desk?.tick(time)
         observer?.ticked(scheduler.status, isLast: false)
+    }
+
+    // MARK: - For the control socket
+
+    var stageNames: [String] { setup.stages.map(\.policy.name) }
+
+    func tell(_ event: Event) { pending.append(event) }
+
+    func requestNumber(for client: ControlClientID) -> UInt64 { desk?.number(for: client) ?? 0 }
+
+    func answer(_ client: ControlClientID, _ ok: Bool, _ message: String, more: String? = nil) {
+        let line = more ?? ControlReply(ok: ok, message, last: true).json
+        desk?.reply(to: client, line, isLast: true, poller)
+    }
+
+    /// The status as one line of JSON.
+    func statusText() -> String? { observer?.statusLine(scheduler.status) }
+
+    /// Takes a library into the job directory, as a build of the stage's plugin.
+    func keepBuild(_ path: String, of stage: Int) throws(SystemError) -> Int {
+        let kept = try JobDirectory.keepPlugin(path, in: setup.jobFolder)
+        if let known = builds[stage].firstIndex(where: { $0.digest == kept.digest }) { return known }
+        builds[stage].append(PluginBuild(path: kept.path, digest: kept.digest))
+        return builds[stage].count - 1
     }
 }
 

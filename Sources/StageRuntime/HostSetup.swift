@@ -50,6 +50,8 @@ package protocol HostObserver: AnyObject {
     func noted(_ note: Note)
     /// About ten times a second, and once at the end.
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool)
+    /// The status as one JSON object in one line, for the control socket.
+    func statusLine(_ status: JobStatus) -> String
 }
 
 /// A signal that the host was sent.

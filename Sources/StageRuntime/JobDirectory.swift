@@ -49,6 +49,10 @@ package struct JobDirectory: ~Copyable {
     ///
     /// - Returns: The copy and its SHA-256.
     package func keepPlugin(_ original: String) throws(SystemError) -> (path: String, digest: String) {
+        try Self.keepPlugin(original, in: path)
+    }
+
+    static func keepPlugin(_ original: String, in path: String) throws(SystemError) -> (path: String, digest: String) {
         let bytes = try readSmallFile(original, limit: 1 << 30)
         let digest = digest(of: bytes)
         let name = original.split(separator: "/").last.map(String.init) ?? original

@@ -90,17 +90,20 @@ struct JobRunner {
             isVerbose: isVerbose)
         announce(recovery, events)
         let end: RunEnd
+        var isStopped = false
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
                 timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
             display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
-            end = try host.run()
+            let ended = try host.run()
+            isStopped = host.isStoppedForGood
+            end = ended
             Self.keepVersions(host.identities, in: &record, folder)
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(end, display, events, &record)
+        return finish(end, display, events, &record, isStopped: isStopped)
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
@@ -184,9 +187,10 @@ struct JobRunner {
     }
 
     private func finish(
-        _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord
+        _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord, isStopped: Bool
     ) -> ExitCode {
-        let (state, message, code) = end.verdict(stages: events.stages)
+        var (state, message, code) = end.verdict(stages: events.stages)
+        if isStopped, code == .interrupted { state = "stopped" }
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
@@ -203,7 +207,8 @@ struct JobRunner {
         }
         switch code {
         case .complete: break
-        case .interrupted: Console.error("\(job): \(message); the same command goes on")
+        case .interrupted:
+            Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
         }
         if case .refused(let stage, _) = end { explainRefusal(of: stage) }

@@ -75,6 +75,15 @@ final class RunDisplay: HostObserver {
         }
     }
 
+    func statusLine(_ status: JobStatus) -> String {
+        progress.update(status, seconds: elapsedSeconds)
+        let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+        return JSONValue.object([
+            .init("ok", .boolean(true)), .init("message", .string(report.state)), .init("status", report.json),
+            .init("last", .boolean(true)),
+        ]).json()
+    }
+
     private func words(for note: Note) -> String? {
         switch note {
         case .workerDied(let stage, _, let cause, let batch, _):

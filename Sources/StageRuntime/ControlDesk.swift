@@ -1,0 +1,80 @@
+import LinuxIO
+import StageControl
+import StageScheduler
+
+/// The host's side of the control socket: clients in the poller, requests on their way to the scheduler, and who waits for
+/// which answer.
+///
+/// A client that has gone by the time its answer comes is simply not there any more; none can make the host wait.
+final class ControlDesk {
+    /// Above every token of the host and of its workers.
+    static let firstToken: UInt64 = 1 << 62
+    private static let listenerToken = firstToken
+
+    private let server: ControlServer
+    private var clients: [UInt64: ControlClientID] = [:]
+    private var nextRequest: UInt64 = 1
+    private var watched: Set<ControlClientID> = []
+    private var writing: Set<ControlClientID> = []
+
+    init(folder: String, poller: borrowing Poller) throws(SystemError) {
+        server = try ControlServer(folder: folder)
+        try poller.add(server.listener, .readable, token: Self.listenerToken)
+    }
+
+    /// Requests that have become complete.
+    func ready(_ token: UInt64, _ readiness: Readiness, _ poller: borrowing Poller) -> [ControlRequest] {
+        guard token != Self.listenerToken else {
+            if let client = server.accept(), let descriptor = server.descriptor(of: client) {
+                watched.insert(client)
+                try? poller.add(descriptor, .readable, token: Self.firstToken + client)
+            }
+            return []
+        }
+        let client = token - Self.firstToken
+        if readiness.contains(.writable) { server.writable(client) }
+        var requests: [ControlRequest] = []
+        if !readiness.isDisjoint(with: [.readable, .hangup, .error]) { requests = server.readable(client) }
+        update(client, poller)
+        return requests
+    }
+
+    /// A number for a request that the scheduler is to answer.
+    func number(for client: ControlClientID) -> UInt64 {
+        defer { nextRequest += 1 }
+        clients[nextRequest] = client
+        return nextRequest
+    }
+
+    /// The scheduler's answer to a request.
+    func reply(to request: UInt64, ok: Bool, _ message: String, isLast: Bool, _ poller: borrowing Poller) {
+        guard let client = isLast ? clients.removeValue(forKey: request) : clients[request] else { return }
+        reply(to: client, ControlReply(ok: ok, message, last: isLast).json, isLast: isLast, poller)
+    }
+
+    func reply(to client: ControlClientID, _ line: String, isLast: Bool, _ poller: borrowing Poller) {
+        server.reply(client, line, last: isLast)
+        update(client, poller)
+    }
+
+    func tick(_ now: UInt64) {
+        server.tick(nowNanoseconds: now)
+        forgetClosed()
+    }
+
+    private func update(_ client: ControlClientID, _ poller: borrowing Poller) {
+        forgetClosed()
+        guard watched.contains(client), let descriptor = server.descriptor(of: client) else { return }
+        let wants = server.wantsToWrite(client)
+        guard wants != writing.contains(client) else { return }
+        if wants { writing.insert(client) } else { writing.remove(client) }
+        try? poller.modify(descriptor, wants ? [.readable, .writable] : .readable, token: Self.firstToken + client)
+    }
+
+    private func forgetClosed() {
+        for client in server.takeClosed() {
+            watched.remove(client)
+            writing.remove(client)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import LinuxIO
+import StageControl
+import StageScheduler
+
+// What people ask of a running job through its control socket.
+
+extension Host {
+    func carryOut(_ request: ControlRequest) {
+        let client = request.client
+        switch request.command {
+        case .status:
+            answer(client, true, "status", more: statusText())
+        case .pause:
+            tell(.pause)
+            answer(client, true, "paused: what is in hand is finished; `stagehost resume` goes on")
+        case .resume:
+            tell(.unpause)
+            answer(client, true, "going on")
+        case .stop:
+            isStoppedForGood = true
+            tell(.drain(reason: "stopped for good"))
+            answer(client, true, "stopping for good: what is in hand is finished")
+        case .restart(let stage, let plugin):
+            restart(stage, plugin, for: client)
+        case .unknown(let name):
+            answer(client, false, "there is no command \"\(name)\"")
+        }
+    }
+
+    private func restart(_ name: String, _ plugin: String?, for client: ControlClientID) {
+        guard let index = stageNames.firstIndex(of: name) else {
+            return answer(
+                client, false, "there is no stage \"\(name)\"; the stages are: \(stageNames.joined(separator: ", "))")
+        }
+        var build: Int?
+        if let plugin {
+            do throws(SystemError) {
+                build = try keepBuild(plugin, of: index)
+            } catch {
+                return answer(client, false, "the plugin cannot be taken: \(error)")
+            }
+        }
+        tell(.restart(stage: name, build: build, request: requestNumber(for: client)))
+    }
+}
