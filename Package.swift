@@ -112,7 +112,7 @@ let package = Package(
         tests("StageConfigTests", ["StageConfig"], exclude: ["Golden"]),
         tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
-        tests("StageControlTests", ["StageControl", "LinuxIO"]),
+        tests("StageControlTests", ["StageControl", "LinuxIO", "StageConfig"]),
         tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
         tests("PluginTests", ["CStage"]),
         tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),

@@ -43,11 +43,11 @@ package enum CommandTable {
             "pause", "Let a job finish what it has in hand, and wait", arguments: [.job],
             options: [OptionSpec("release", help: "Let the workers leave meanwhile"), .stateDirectory],
             examples: [CommandExample("stagehost pause index", "pause until `stagehost resume index`")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "stop", "End a job for good", details: "A stopped job cannot be resumed; `run --fresh` starts it over.",
             arguments: [.job], options: [.stateDirectory],
-            examples: [CommandExample("stagehost stop index", "drain and end it")], isAvailable: false),
+            examples: [CommandExample("stagehost stop index", "drain and end it")], isAvailable: true),
         CommandSpec(
             "restart", "Restart a stage while its job runs",
             details: """
@@ -59,7 +59,7 @@ package enum CommandTable {
                 CommandExample("stagehost restart index terms", "restart its workers"),
                 CommandExample(
                     "stagehost restart index terms --plugin build/libstage-count-terms.so", "with a repaired build"),
-            ], isAvailable: false),
+            ], isAvailable: true),
     ]
 
     private static let reading: [CommandSpec] = [

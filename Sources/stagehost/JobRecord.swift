@@ -22,6 +22,16 @@ struct JobRecord {
     var skip: UInt64 = 0
     var limit: UInt64?
     var plugins: [PluginUse] = []
+    /// What somebody wanted of a job while no host ran it, for hosts to come.
+    enum Wish: String {
+        /// None is to run it before `stagehost resume`.
+        case pause
+        /// None is ever to run it again.
+        case stop
+    }
+
+    /// nil: to go on whenever somebody runs it.
+    var wish: Wish?
     /// How the last run ended; nil while one runs, or after one was killed.
     var endState: String?
     var endMessage: String?
@@ -44,6 +54,7 @@ struct JobRecord {
                 endState.map {
                     .object([.init("state", .string($0)), .init("message", endMessage.map(JSONValue.string) ?? .null)])
                 } ?? .null),
+            .init("wish", wish.map { .string($0.rawValue) } ?? .null),
         ])
         try writeFileAtomically(Self.path(folder), Array((value.json(indented: true) + "\n").utf8), durable: false)
     }
@@ -71,6 +82,7 @@ struct JobRecord {
         }
         endState = root["end"]?["state"]?.string
         endMessage = root["end"]?["message"]?.string
+        wish = root["wish"]?.string.flatMap(Wish.init)
     }
 
     init(job: String, created: String) {

@@ -14,6 +14,8 @@ struct JobRunner {
     let plugins: [PluginLocator.Found]
     let folder: String
     var isFresh = false
+    /// Somebody asked for it to go on: a pause ends.
+    var isResumed = false
     var skip: UInt64 = 0
     var limit: UInt64?
     var isQuiet = false
@@ -31,6 +33,7 @@ struct JobRunner {
 
     func run() throws(CommandFailure) -> ExitCode {
         let directory = try take()
+        try obeyWish()
         let isNew = try begin(directory)
         var record = JobRecord(folder: folder) ?? JobRecord(job: job, created: Timestamp.now())
         if isNew {
@@ -54,6 +57,7 @@ struct JobRunner {
                     .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
             }
             try writeFileAtomically(JobRecord.pipelinePath(folder), Array(pipeline.document.utf8), durable: false)
+            record.wish = nil
             record.endState = nil
             record.endMessage = nil
             try record.write(to: folder)
@@ -124,6 +128,16 @@ struct JobRunner {
         throw CommandFailure(
             "job \"\(job)\" is running in another process\n = found: a lock on \(folder)/\(JobLayout.lock)\n = help: wait for it, stop it with Ctrl-C there, or give this one another name with --job",
             .cannotCreate)
+    }
+
+    /// A job that was stopped begins no more, and one that was paused not by itself.
+    private func obeyWish() throws(CommandFailure) {
+        guard !isFresh, let record = JobRecord(folder: folder) else { return }
+        switch record.rest {
+        case .stopped: throw .stopped(job)
+        case .paused where !isResumed: throw .paused(job)
+        default: return
+        }
     }
 
     /// Compares with the pipeline that the job began with, or begins it.

@@ -30,6 +30,9 @@ enum Main {
         switch parsed.command.name {
         case "run": return RunCommand.run(parsed)
         case "resume": return ResumeCommand.run(parsed)
+        case "pause": return PauseCommand.run(parsed)
+        case "stop": return StopCommand.run(parsed)
+        case "restart": return RestartCommand.run(parsed)
         case "jobs": return JobsCommand.run(parsed)
         case "status": return StatusCommand.run(parsed)
         case "checkpoints": return CheckpointsCommand.run(parsed)

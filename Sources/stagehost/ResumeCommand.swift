@@ -1,17 +1,26 @@
 import LinuxIO
 import StageCommand
 import StageConfig
+import StageControl
 
 /// `stagehost resume JOB`: goes on with a job from the pipeline that it keeps.
 enum ResumeCommand {
     static func run(_ arguments: ParsedCommand) -> ExitCode {
         CommandFailure.reported { () throws(CommandFailure) in
             let job = try StoredJob.named(arguments)
+            // Other values need another host.
+            let changesNothing = !arguments.has("set") && !arguments.has("time-limit")
+            if changesNothing, let reply = try HostLine(job).tell(.resume, isWish: true) {
+                return reply.isOK ? .complete : .interrupted
+            }
             let kept = try job.requirePipeline()
             let pipeline = try changed(kept, of: job, arguments)
             var plugins: [PluginLocator.Found] = []
             for stage in pipeline.stages { plugins.append(try plugin(of: stage, in: pipeline, job, arguments)) }
-            return try JobRunner(job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments).run()
+            var runner = JobRunner(
+                job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments)
+            runner.isResumed = true
+            return try runner.run()
         }
     }
 

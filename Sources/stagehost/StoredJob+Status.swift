@@ -44,9 +44,10 @@ extension StoredJob {
             if case .string(let said) = word?["state"], ["paused", "holding"].contains(said) { return said }
             return "running"
         }
-        switch record?.endState {
-        case "failed": return "failed"
-        case "stopped": return "stopped"
+        switch (record?.rest, record?.endState) {
+        case (.stopped, _): return "stopped"
+        case (.paused, _): return "paused"
+        case (_, "failed"): return "failed"
         default: return isComplete ? "complete" : "interrupted"
         }
     }
