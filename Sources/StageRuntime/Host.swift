@@ -1,6 +1,6 @@
 import Glibc
 package import LinuxIO
-import StageLog
+package import StageLog
 import StageModel
 package import StageScheduler
 import StageWire
@@ -39,7 +39,8 @@ package final class Host {
     private var timeLimitAt: UInt64?
     /// Of a batch that is tried again: what earlier attempts at its records left behind.
     private var resumes: [ResumeKey: [UInt32: [UInt8]]] = [:]
-    private var storageError: LogError?
+    /// What the logs cannot do any more, where that is why the run has ended.
+    package private(set) var storageError: LogError?
 
     private struct ResumeKey: Hashable {
         var stage: Int

@@ -87,6 +87,7 @@ struct JobRunner {
             isVerbose: isVerbose)
         announce(recovery, events)
         let end: RunEnd
+        let logError: LogError?
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
@@ -94,10 +95,11 @@ struct JobRunner {
             display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
             end = try host.run()
             Self.keepVersions(host.identities, in: &record, folder)
+            logError = host.storageError
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(end, display, events, &record)
+        return finish(end, logError.map { CommandFailure($0, job: job) }, display, events, &record)
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
@@ -166,9 +168,10 @@ struct JobRunner {
     }
 
     private func finish(
-        _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord
+        _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord
     ) -> ExitCode {
-        let (state, message, code) = end.verdict(stages: events.stages)
+        let (state, message, ordinary) = end.verdict(stages: events.stages)
+        let code = logFailure?.code ?? ordinary
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
@@ -184,6 +187,7 @@ struct JobRunner {
             }
         }
         switch code {
+        case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
         case .interrupted: Console.error("\(job): \(message); the same command goes on")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
