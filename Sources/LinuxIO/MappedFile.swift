@@ -10,16 +10,33 @@ import Glibc
     package let size: Int
     private let base: UnsafeMutableRawPointer
 
-    /// Makes the file (or takes the one that is there) with zeros up to `size`, and maps it.
+    /// Makes the file (or takes the one that is there) with zeros up to `size`, and maps it. Where the disk is full, the
+    /// memory has no name and is shared by its descriptor only.
     package init(creating path: String, size: Int) throws(SystemError) {
-        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
-        guard ftruncate(file.number, off_t(size)) == 0 else { throw SystemError("ftruncate", path, code: errno) }
+        let file = try Self.allocated(path, size)
         guard let map = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0),
             unsafe map != MAP_FAILED
         else { throw SystemError("mmap", path, code: errno) }
         unsafe base = map
         self.size = size
         descriptor = file.release()
+    }
+
+    /// A file whose bytes have their place on the disk: a store into a hole would end this process with SIGBUS when there
+    /// is no room left for it.
+    private static func allocated(_ path: String, _ size: Int) throws(SystemError) -> Descriptor {
+        do throws(SystemError) {
+            let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
+            let error = posix_fallocate(file.number, 0, off_t(size))
+            guard error == 0 else { throw SystemError("posix_fallocate", path, code: error) }
+            return file
+        } catch {
+            guard error.code == ENOSPC || error.code == EDQUOT else { throw error }
+            _ = unsafe unlink(path)
+            let memory = Descriptor(owning: unsafe try check("memfd_create", path, clinux_memfd("page")))
+            guard ftruncate(memory.number, off_t(size)) == 0 else { throw SystemError("ftruncate", path, code: errno) }
+            return memory
+        }
     }
 
     deinit {

@@ -39,7 +39,8 @@ struct AnswerReader {
         case .refused:
             return .refused(worker, fatal: header.status != CallStatus.retry.rawValue, message: unsafe try message(frame.extra))
         case .heartbeat:
-            guard questions[header.dispatch] != nil else { return nil }
+            // Without a question it belongs to an `open` that takes long.
+            guard questions[header.dispatch] != nil else { return .heartbeat(worker, header.dispatch) }
             var reader = unsafe ItemReader(frame.extra)
             while let item = try reader.next() {
                 guard item.type == .resume else { continue }

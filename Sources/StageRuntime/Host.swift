@@ -1,7 +1,7 @@
 import Glibc
 package import LinuxIO
 import StageControl
-import StageLog
+package import StageLog
 import StageModel
 package import StageScheduler
 import StageWire
@@ -48,7 +48,8 @@ package final class Host {
     private var timeLimitAt: UInt64?
     /// Of a batch that is tried again: what earlier attempts at its records left behind.
     private var resumes: [ResumeKey: [UInt32: [UInt8]]] = [:]
-    private var storageError: LogError?
+    /// What the logs cannot do any more, where that is why the run has ended.
+    package private(set) var storageError: LogError?
     private var desk: ControlDesk?
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false

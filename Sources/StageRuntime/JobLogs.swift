@@ -12,6 +12,8 @@ package final class JobLogs {
     package let reports: [String]
     /// Whether a stage's plugin keeps a state; nil until its plugin is loaded.
     var isStateful: [Bool?]
+    /// What each stage has committed and will not do again: its log, without orphans that have not been redone.
+    private var settled: [CommittedSet]
 
     /// Opens (and, unless `readOnly`, begins) the log of each stage in `folder`.
     ///
@@ -30,6 +32,7 @@ package final class JobLogs {
         self.logs = readOnly ? logs.reversed() : logs
         self.reports = reports
         isStateful = policies.map { $0.kind == .transform ? nil : false }
+        settled = self.logs.map { CommittedSet(through: $0.committedThrough, beyond: $0.beyond) }
     }
 
     /// The source's last batch, if it is known to have ended.
@@ -47,10 +50,12 @@ package final class JobLogs {
     package func recovery() throws(LogError) -> JobRecovery {
         let last = lastBatch
         let committed = consistentSets(lastBatch: last)
+        settled = committed
         var stages: [RecoveredStage] = []
         for index in logs.indices {
             var stage = RecoveredStage()
             stage.committed = committed[index]
+            try checkReach(of: index, committed[index])
             stage.counts = try counts(of: index, committed)
             try addPartials(to: &stage, index)
             if let location = logs[index].lastCheckpoint(notAbove: committed[index].through) {
@@ -102,6 +107,15 @@ package final class JobLogs {
             result.append(CommittedSet(through: through, beyond: kept + own.beyond.filter(isBacked)))
         }
         return result
+    }
+
+    /// A stage cannot go back to where its log has let go already.
+    private func checkReach(of index: Int, _ committed: CommittedSet) throws(LogError) {
+        let log = logs[index]
+        guard committed.through < log.retiredThrough else { return }
+        throw LogError(
+            .damaged, file: log.folder, expected: "batch \(committed.through + 1) in the log of the stage above",
+            found: "it is gone there, and let go of here", help: "start the job over with `--fresh`")
     }
 
     /// The stage's totals, without those of batches that it will do again.
@@ -245,6 +259,7 @@ package final class JobLogs {
         // The payloads own the memory that the buffers above point to.
         withExtendedLifetime(blocks) {}
         try result.get()
+        if commit.isWhole { settled[commit.stage].insert(commit.batch) }
     }
 
     /// Makes durable what was appended: upper stages first, so that no log claims a batch that one above has lost.
@@ -259,17 +274,16 @@ package final class JobLogs {
             for below in index + 1..<logs.count {
                 // A stateful stage needs its input again from its last snapshot on.
                 if isStateful[below] ?? true {
-                    through = min(through, logs[below].lastCheckpoint(notAbove: .max)?.entry.batch ?? 0)
+                    through = min(through, logs[below].lastCheckpoint(notAbove: settled[below].through)?.entry.batch ?? 0)
                 }
                 if policies[below].durable || isStateful[below] ?? true || below == logs.count - 1 {
-                    through = min(through, logs[below].committedThrough)
+                    through = min(through, settled[below].through)
                     break
                 }
             }
             try logs[index].retire(through: through)
         }
         // Of a sink nobody below needs anything: its newest entry is its checkpoint.
-        let sink = logs[logs.count - 1]
-        try sink.retire(through: sink.committedThrough)
+        try logs[logs.count - 1].retire(through: settled[logs.count - 1].through)
     }
 }

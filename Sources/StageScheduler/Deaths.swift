@@ -63,7 +63,9 @@ extension Scheduler {
         } else if !inSearch {
             countDeath(of: stage, because: "its worker died: \(cause.sentence)")
         }
-        if stage.verdictsInARow >= Self.verdictLimit, stage.verdictBatches.count >= 2 {
+        if stage.verdictsInARow >= Self.verdictLimit, stage.verdictBatches.count >= 2
+            || stage.isAtomic && stage.verdictsInARow >= Self.verdictLimitInOrder
+        {
             giveUp(
                 stage,
                 "\(stage.verdictsInARow) records in a row killed the worker and none passed: it is the plugin (or its configuration), not the data; last: \(cause.sentence)"

@@ -46,16 +46,26 @@ extension Scheduler {
     /// The next thing to hand out: of the oldest batch that has something, and there what is searched last, so that the
     /// rest of the batch goes through.
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
+        if stage.verdictsInARow >= Self.verdictsBeforeControl,
+            let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
+            let position = nextPosition(in: control)
+        {
+            return (control, position)
+        }
         for work in stage.works {
-            var search: Int?
-            for (position, portion) in work.portions.enumerated() {
-                if let due = portion.notBefore, due > now { continue }
-                if !portion.isSearch { return (work, position) }
-                if search == nil { search = position }
-            }
-            if let search { return (work, search) }
+            if let position = nextPosition(in: work) { return (work, position) }
         }
         return nil
+    }
+
+    private func nextPosition(in work: Work) -> Int? {
+        var search: Int?
+        for (position, portion) in work.portions.enumerated() {
+            if let due = portion.notBefore, due > now { continue }
+            if !portion.isSearch { return position }
+            if search == nil { search = position }
+        }
+        return search
     }
 
     /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown

@@ -3,6 +3,12 @@
 extension Scheduler {
     /// Records in a row that may be found to kill workers, in two batches at least, before the plugin is blamed.
     static var verdictLimit: Int { 10 }
+    /// So many in a row, and another batch is tried first: is it the data, or the plugin?
+    static var verdictsBeforeControl: Int { 3 }
+    /// Records in a row after which a plugin that works in order, and cannot be tried on another batch, is blamed.
+    static var verdictLimitInOrder: Int { 20 }
+    /// How long a plugin may take to be loaded and opened without a heartbeat.
+    static var openGraceNanoseconds: UInt64 { 60_000_000_000 }
     /// So many suspects are tried one by one; more are halved.
     static var aloneAtMost: Int { 2 }
     /// Deaths that a record must have been in hand at, alone at the last, to be blamed.

@@ -115,6 +115,7 @@ extension Scheduler {
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
+        worker.since = now
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
     }
 
@@ -179,8 +180,9 @@ extension Scheduler {
     }
 
     func heartbeatCame(_ id: WorkerID, _ dispatch: DispatchID) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
-        else { return }
+        guard let worker = worker(id) else { return }
+        if worker.phase == .opening { worker.since = now }
+        guard let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }) else { return }
         worker.outstanding[position].aliveAt = now
     }
 
@@ -199,6 +201,9 @@ extension Scheduler {
     func deadline(of worker: WorkerState) -> Moment? {
         guard worker.isAlive else { return nil }
         if let since = worker.leavingSince { return since.advanced(by: Self.closeGraceNanoseconds) }
+        if worker.phase == .loading || worker.phase == .opening {
+            return worker.since.advanced(by: max(Self.openGraceNanoseconds, stages[worker.stage].policy.timeoutNanoseconds ?? 0))
+        }
         guard let timeout = stages[worker.stage].policy.timeoutNanoseconds else { return nil }
         return worker.outstanding.lazy.filter { $0.startedAt != nil }.map { $0.aliveAt.advanced(by: timeout) }.min()
     }

@@ -95,6 +95,7 @@ struct JobRunner {
         announce(recovery, events)
         let end: RunEnd
         var isStopped = false
+        let logError: LogError?
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
@@ -104,10 +105,12 @@ struct JobRunner {
             isStopped = host.isStoppedForGood
             end = ended
             Self.keepVersions(host.identities, in: &record, folder)
+            logError = host.storageError
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(end, display, events, &record, isStopped: isStopped)
+        return finish(
+            end, logError.map { CommandFailure($0, job: job) }, display, events, &record, isStopped: isStopped)
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
@@ -201,10 +204,12 @@ struct JobRunner {
     }
 
     private func finish(
-        _ end: RunEnd, _ display: RunDisplay, _ events: EventFile, _ record: inout JobRecord, isStopped: Bool
+        _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile,
+        _ record: inout JobRecord, isStopped: Bool
     ) -> ExitCode {
-        var (state, message, code) = end.verdict(stages: events.stages)
-        if isStopped, code == .interrupted { state = "stopped" }
+        var (state, message, ordinary) = end.verdict(stages: events.stages)
+        if isStopped, ordinary == .interrupted { state = "stopped" }
+        let code = logFailure?.code ?? ordinary
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
@@ -212,14 +217,15 @@ struct JobRunner {
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
         try? record.write(to: folder)
-        if !isQuiet, let status = display.last {
+        if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
             Console.output(lines.joined(separator: "\n") + "\n")
             if status.failed > 0, code == .complete {
-                Console.output("\(status.failed) dead letters: `stagehost failures \(job)` lists them\n")
+                Console.output("\(status.failed) dead \(status.failed == 1 ? "letter" : "letters"): `stagehost failures \(job)` lists \(status.failed == 1 ? "it" : "them")\n")
             }
         }
         switch code {
+        case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
         case .interrupted:
             Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")

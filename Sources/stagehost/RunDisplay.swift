@@ -17,7 +17,8 @@ final class RunDisplay: HostObserver {
     private let isVerbose: Bool
     private let startedAt = monotonicNanoseconds()
     private var progress = Progress()
-    private var drawnLines = 0
+    /// The table that stands on the terminal now.
+    private var drawn: [String] = []
     private var nextLineAt: UInt64
     private var nextDrawAt: UInt64 = 0
     private var nextStatusAt: UInt64 = 0
@@ -89,7 +90,9 @@ final class RunDisplay: HostObserver {
         case .workerDied(let stage, _, let cause, let batch, _):
             let place = batch.map { " in batch \($0)" } ?? ""
             return "stage \"\(stageNames[stage])\": a worker died\(place): \(cause.sentence)"
-        case .workerRefused(let stage, _, let message): return "stage \"\(stageNames[stage])\": \(message)"
+        case .workerRefused(let stage, _, let message):
+            // The run's own last words say it again, if it ends the run.
+            return isVerbose ? "stage \"\(stageNames[stage])\": \(message)" : nil
         case .poisonFound(let stage, let batch, let input, let cause):
             return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
         case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
@@ -112,20 +115,25 @@ final class RunDisplay: HostObserver {
 
     private func say(_ words: String) {
         guard !isQuiet else { return }
+        let table = drawn
         erase()
         Console.error(words)
+        if !table.isEmpty {
+            Console.error(table.joined(separator: "\n"))
+            drawn = table
+        }
     }
 
     private func draw(_ status: JobStatus) {
         let columns = terminalSize(STDERR_FILENO)?.columns ?? 80
         let lines = ProgressText.table(status, progress, columns: columns)
         Console.error(lines.joined(separator: "\n"))
-        drawnLines = lines.count
+        drawn = lines
     }
 
     private func erase() {
-        guard drawnLines > 0 else { return }
-        Console.raw("\u{1B}[\(drawnLines)A\u{1B}[J")
-        drawnLines = 0
+        guard !drawn.isEmpty else { return }
+        Console.raw("\u{1B}[\(drawn.count)A\u{1B}[J")
+        drawn = []
     }
 }

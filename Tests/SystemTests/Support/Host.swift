@@ -88,7 +88,7 @@ final class Host {
         }
         return children.filter { child in
             let words = String(decoding: FileManager.default.contents(atPath: "/proc/\(child)/cmdline") ?? Data(), as: UTF8.self)
-            return words.contains("stagehost-worker\0") && words.contains(plugin)
+            return words.contains("stagehost-worker\0") && (plugin.isEmpty || words.contains(plugin))
         }
     }
 
