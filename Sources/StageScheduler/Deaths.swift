@@ -130,8 +130,11 @@ extension Scheduler {
             input, of: work, in: stage, category: cause.category, message: "it kills the worker: \(cause.sentence)",
             signal: signal, evidence: evidence)
         work.verdicts += 1
-        stage.verdictsInARow += 1
-        stage.verdictBatches.insert(work.batch)
+        // A batch of which something has passed speaks for the plugin.
+        if work.resolvedInputs == work.failed {
+            stage.verdictsInARow += 1
+            stage.verdictBatches.insert(work.batch)
+        }
         stage.consecutiveDeaths = 0
     }
 

@@ -168,7 +168,7 @@ final class World {
         if deathsOfHost < plan.hostDeaths, chance.happens(0.004) {
             deathsOfHost += 1
             riskTaken += atRisk
-            if plan.chaos.contains(.powerLoss), chance.happens(0.5) {
+            if plan.chaos.contains(.powerLoss), !plan.surprisesSink, chance.happens(0.5) {
                 powerWasLost = true
                 begin { world in
                     world.disk.losePower(&world.chance)
