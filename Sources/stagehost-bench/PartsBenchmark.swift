@@ -14,24 +14,31 @@ enum PartsBenchmark {
         options: [
             .numbers("batch", "100,1000", "records in a block, one row each"), .number("record", 300, "bytes in a value"),
             .number("entries", 20_000, "entries in a log that is opened"), .number("rounds", 7, "rounds"),
+            Option(name: "only", value: "PART", fallback: "", meaning: "wire, log or scheduler alone"),
         ],
         example: "stagehost-bench parts --batch 1000 --rounds 3",
         run: run)
 
     private static func run(_ setting: Setting) throws(BenchError) -> [ResultTable] {
         let rounds = try setting.values.number("rounds")
+        let wanted = setting.values.text("only")
+        guard [nil, "wire", "log", "scheduler"].contains(wanted) else {
+            throw .usage("--only: found \"\(wanted ?? "")\", expected wire, log or scheduler")
+        }
+        var tables: [ResultTable] = []
+        if wanted == nil || wanted == "wire" { tables.append(try wireTable(setting, rounds)) }
+        if wanted == nil || wanted == "log" { tables.append(try logTable(setting, rounds)) }
+        if wanted == nil || wanted == "scheduler" { tables.append(try SchedulerParts.table(rounds)) }
+        return tables
+    }
+
+    private static func wireTable(_ setting: Setting, _ rounds: Int) throws(BenchError) -> ResultTable {
         let record = try setting.values.number("record")
         var wire = ResultTable(
             "wire and checksum, values of \(record) bytes", subject: "what",
             [
                 .init("megabytes_per_second", "MB/s", digits: 0), .init("per_second", "blocks/s", digits: 0),
                 .init("microseconds", "us a block", digits: 2), .init("ratio_to_memcpy", "time : memcpy", digits: 1),
-            ])
-        var log = ResultTable(
-            "log, one entry a block", subject: "what",
-            [
-                .init("megabytes_per_second", "MB/s", digits: 0), .init("per_second", "entries/s", digits: 0),
-                .init("microseconds", "us an entry", digits: 2),
             ])
         for batch in try setting.values.numbers("batch") {
             let parts = WireParts(count: batch, valueBytes: record)
@@ -43,11 +50,25 @@ enum PartsBenchmark {
                 wire.add(
                     "\(name), block of \(batch)", [Double(parts.blockBytes) / seconds / 1e6, 1 / seconds, seconds * 1e6, seconds / copy])
             }
+        }
+        return wire
+    }
+
+    private static func logTable(_ setting: Setting, _ rounds: Int) throws(BenchError) -> ResultTable {
+        var log = ResultTable(
+            "log, one entry a block", subject: "what",
+            [
+                .init("megabytes_per_second", "MB/s", digits: 0), .init("per_second", "entries/s", digits: 0),
+                .init("microseconds", "us an entry", digits: 2),
+            ])
+        let record = try setting.values.number("record")
+        for batch in try setting.values.numbers("batch") {
+            let parts = WireParts(count: batch, valueBytes: record)
             try LogParts(setting, block: parts.block).add(to: &log, name: "block of \(batch)", rounds)
         }
         let entries = try setting.values.number("entries")
         try LogParts(setting, block: [UInt8](repeating: 7, count: 3000)).addOpen(to: &log, entries: entries, rounds)
-        return [wire, log, try SchedulerParts.table(rounds)]
+        return log
     }
 }
 

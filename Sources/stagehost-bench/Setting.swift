@@ -8,7 +8,9 @@ struct Setting: Sendable {
 
     init(_ values: OptionValues) throws(BenchError) {
         self.values = values
-        programs = try Programs(folder: values.text("bin") ?? parentFolder(of: ownProgramPath()))
+        let binaries = values.text("bin") ?? parentFolder(of: ownProgramPath())
+        guard let binaries = absolutePath(binaries) else { throw .usage("--bin: there is no folder \(binaries)") }
+        programs = try Programs(folder: binaries)
         let environment = environmentValue("TMPDIR")
         let wanted = values.text("folder") ?? environment ?? "/tmp"
         guard let folder = absolutePath(wanted) else { throw .usage("--folder: there is no folder \(wanted)") }
