@@ -70,6 +70,8 @@ let package = Package(
         .executable(name: "stagehost", targets: ["stagehost"]),
         .executable(name: "stagehost-worker", targets: ["stagehost-worker"]),
         .executable(name: "stagehost-bench", targets: ["stagehost-bench"]),
+        .executable(name: "stagehost-bench-native", targets: ["stagehost-bench-native"]),
+        .library(name: "stage-bench", type: .dynamic, targets: ["BenchStage"]),
         .library(name: "StageKit", targets: ["StageKit"]),
     ] + pluginProducts,
     targets: [
@@ -98,9 +100,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
+        .target(name: "CBench", dependencies: ["CLinux"], path: "Sources/CBench/work", cSettings: strictC),
+        .target(
+            name: "BenchStage", dependencies: ["CBench", "CStage"], path: "Sources/CBench/stage",
+            publicHeadersPath: "include", cSettings: strictC),
+        .executableTarget(
+            name: "stagehost-bench-native", dependencies: ["CBench"], path: "Sources/CBench/native", cSettings: strictC),
         .executableTarget(
             name: "stagehost-bench",
-            dependencies: ["CLinux", "LinuxIO", "StageWire", "StageLog", "StageScheduler", "StageConfig", "StageRuntime"],
+            dependencies: [
+                "CBench", "CLinux", "LinuxIO", "StageModel", "StageWire", "StageLog", "StageScheduler", "StageConfig", "StageReport",
+            ],
             swiftSettings: strict),
         tests("CStageTests", ["CStage"]),
         tests("StageKitTests", ["StageKit", "CStage"]),
