@@ -57,7 +57,7 @@ package final class JobLogs {
             stage.committed = committed[index]
             try checkReach(of: index, committed[index])
             stage.counts = try counts(of: index, committed)
-            try addPartials(to: &stage, index)
+            try addPartials(to: &stage, index, committed)
             if let location = logs[index].lastCheckpoint(notAbove: committed[index].through) {
                 stage.checkpoint = try items(of: location, in: logs[index]).checkpoint
                 stage.checkpointBatch = location.entry.batch
@@ -125,7 +125,7 @@ package final class JobLogs {
         for batch in redone(by: index, committed) {
             for location in log.entries(of: batch) { totals -= counts(in: location.entry) }
         }
-        for batch in log.pendingBatches where !committed[index].contains(batch) {
+        for batch in pendingBatches(of: index, committed) {
             for location in log.pending(of: batch) { totals += counts(in: location.entry) }
         }
         return Counts(
@@ -169,10 +169,19 @@ package final class JobLogs {
         return dead
     }
 
-    private func addPartials(to stage: inout RecoveredStage, _ index: Int) throws(LogError) {
+    /// Batches that a stage has done in part. After a power loss the stage above may have lost one of them, and make other
+    /// records of it: then the parts do not count.
+    private func pendingBatches(of index: Int, _ committed: [CommittedSet]) -> [UInt64] {
+        guard index > 0 else { return [] }
+        return logs[index].pendingBatches.filter {
+            !committed[index].contains($0) && committed[index - 1].contains($0)
+        }
+    }
+
+    private func addPartials(to stage: inout RecoveredStage, _ index: Int, _ committed: [CommittedSet]) throws(LogError) {
         let log = logs[index]
         guard policies[index].durable else { return }
-        for batch in log.pendingBatches where !stage.committed.contains(batch) {
+        for batch in pendingBatches(of: index, committed) {
             var partial = RecoveredPartial(covered: IndexRanges(), passed: 0, failed: 0, outputs: [])
             for location in log.pending(of: batch) {
                 partial.covered.formUnion(try items(of: location, in: log).covered)

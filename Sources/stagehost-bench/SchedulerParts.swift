@@ -78,7 +78,7 @@ private final class InstantWorld {
 
     private func perform(_ action: Action) {
         switch action {
-        case .start(let id, let stage, _):
+        case .start(let id, let stage, _, _):
             stageOf[id] = stage
             let facts = PluginFacts(kind: kinds[stage], flags: [], functions: [.read, .process, .sync], maximumWorkers: 0)
             waiting.append(.loaded(id, facts))
@@ -89,7 +89,7 @@ private final class InstantWorld {
         case .fetch(let stage, let batch): waiting.append(.fetched(stage: stage, batch: batch, [Self.payload(100)]))
         case .append(let commit): if commit.isWhole { waiting.append(.appended(stage: commit.stage, batch: commit.batch)) }
         case .flush: waiting.append(.flushed)
-        case .note: break
+        case .note, .reply: break
         case .finished(let end): self.end = end
         }
     }
