@@ -23,7 +23,7 @@ private func isClosed(_ server: ControlServer, _ client: ControlClientID) -> Boo
         server.reply(client, #"{"ok":true,"message":"loaded"}"#, last: false)
         #expect(raw.received() == ("{\"ok\":true,\"message\":\"loaded\"}\n", false))
         server.reply(client, #"{"ok":true,"last":true}"#, last: true)
-        #expect(raw.received() == ("{\"ok\":true,\"last\":true}\n", true))
+        #expect(try raw.finished() == "{\"ok\":true,\"last\":true}\n")
         #expect(isClosed(server, client))
     }
     let plain = try RawClient(folder)
@@ -49,9 +49,9 @@ func `a request that is none is answered by the server alone, and closed`(reques
     let client = try server.admitted()
     raw.send(request + "\n")
     #expect(server.readable(client).isEmpty)
-    let (text, ended) = raw.received()
+    let text = try raw.finished()
     let reply = try #require(ControlReply(String(text.dropLast())))
-    #expect(!reply.isOK && reply.isLast && text.contains(words) && ended, "\(text)")
+    #expect(!reply.isOK && reply.isLast && text.contains(words), "\(text)")
     #expect(text.utf8.count < 400)
     #expect(isClosed(server, client))
 }
@@ -64,8 +64,8 @@ func `a request that is none is answered by the server alone, and closed`(reques
     raw.send(#"{"command":"restrat"}"# + "\n")
     #expect(server.readable(client).map(\.command) == [.unknown("restrat")])
     server.reply(client, "too late", last: true)
-    let (text, ended) = raw.received()
-    #expect(text.contains(#"did you mean \"restart\"?"#) && !text.contains("late") && ended)
+    let text = try raw.finished()
+    #expect(text.contains(#"did you mean \"restart\"?"#) && !text.contains("late"))
     let long = try RawClient(folder)
     let other = try server.admitted()
     long.send("{\"command\":\"\(String(repeating: "é", count: 9_000))\"}\n")
@@ -97,7 +97,7 @@ func `a request that is none is answered by the server alone, and closed`(reques
     raw?.send(#"{"command":"stop"}"# + "\n")
     raw = nil
     #expect(server.readable(first).map(\.command) == [.stop])
-    #expect(server.readable(first).isEmpty)
+    #expect(try server.readableAfterHangup(first).isEmpty)
     #expect(isClosed(server, first))
     server.reply(first, "{}", last: true)
 
@@ -106,7 +106,7 @@ func `a request that is none is answered by the server alone, and closed`(reques
     raw?.send(#"{"command":"stop"}"#)
     raw = nil
     #expect(server.readable(second).isEmpty)
-    #expect(server.readable(second).isEmpty)
+    #expect(try server.readableAfterHangup(second).isEmpty)
     #expect(isClosed(server, second))
 }
 

@@ -23,7 +23,7 @@ final class TestFolder {
     deinit { try? removeTree(root) }
 }
 
-/// A client that keeps to no rules. Nothing here ever blocks.
+/// A client that keeps to no rules.
 final class RawClient {
     let socket: Descriptor
 
@@ -36,6 +36,20 @@ final class RawClient {
     func send(_ text: String) -> Transfer { socket.send(Array(text.utf8)[...]) }
 
     func send(_ bytes: [UInt8]) { _ = socket.send(bytes[...]) }
+
+    /// Everything up to the end. It is waited for: while some other test starts a process, that process has a copy of every
+    /// descriptor for a moment, and nothing closed is closed.
+    func finished() throws -> String {
+        var text = ""
+        while true {
+            let part = received()
+            text += part.text
+            if part.isClosed { return text }
+            guard try socket.waitReadable(milliseconds: 30_000) else { throw NeverClosed(text: text) }
+        }
+    }
+
+    struct NeverClosed: Error { var text: String }
 
     /// Everything that is there, and whether the end is.
     func received() -> (text: String, isClosed: Bool) {
@@ -59,4 +73,12 @@ extension ControlServer {
     }
 
     struct NoClient: Error {}
+
+    /// Reads from a client that has hung up, once that can be seen.
+    func readableAfterHangup(_ client: ControlClientID) throws -> [ControlRequest] {
+        guard let number = descriptor(of: client) else { throw NoClient() }
+        var wanted = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&wanted, 1, 30_000) == 1 else { throw NoClient() }
+        return readable(client)
+    }
 }
