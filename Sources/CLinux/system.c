@@ -122,6 +122,8 @@ int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *co
     made = i + 1;
     if (!error) error = posix_spawn_file_actions_adddup2(&actions, high[i], i);
   }
+  /* What this process was started with may lack close-on-exec; a plugin must not find the files of our caller. */
+  if (!error) error = posix_spawn_file_actions_addclosefrom_np(&actions, count);
   if (!error && directory) error = posix_spawn_file_actions_addchdir_np(&actions, directory);
   if (!error) error = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
   for (int i = 0; i < made; i++)

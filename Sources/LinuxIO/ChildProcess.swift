@@ -88,6 +88,28 @@ package func killStrays(except known: Set<Int32>) {
     }
 }
 
+/// Kills what has `entry` ("NAME=value") in the environment that it was started with: descendants that outlived a host which
+/// was killed itself, and so could not see to them. This process and those above it are spared.
+package func killProcesses(startedWith entry: String) {
+    var spared: Set<Int32> = [getpid()]
+    var above = getppid()
+    while above > 1, spared.insert(above).inserted { above = parent(of: above) ?? 0 }
+    let wanted = Array(entry.utf8)
+    for pid in (try? namesIn("/proc"))?.compactMap({ Int32($0) }) ?? [] where pid > 1 && !spared.contains(pid) {
+        guard let environment = try? readSmallFile("/proc/\(pid)/environ"),
+            environment.split(separator: 0).contains(where: { $0.elementsEqual(wanted) })
+        else { continue }
+        _ = Glibc.kill(pid, SIGKILL)
+    }
+}
+
+/// Fourth field of /proc/PID/stat, behind the name in parentheses.
+private func parent(of pid: Int32) -> Int32? {
+    guard let text = try? readSmallFile("/proc/\(pid)/stat"), let end = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
+    return fields.count > 1 ? Int32(String(decoding: fields[1], as: UTF8.self)) : nil
+}
+
 /// The children of all threads of this process (/proc/self/task/TID/children).
 package func childProcesses() -> [Int32] {
     guard let threads = try? namesIn("/proc/self/task") else { return [] }

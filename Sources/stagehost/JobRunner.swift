@@ -46,6 +46,8 @@ struct JobRunner {
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
         setup.runIdentity = record.run
+        // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
+        if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
         record.plugins = []
         try orFail(folder) { () throws(SystemError) in
             for (stage, plugin) in zip(pipeline.stages, plugins) {

@@ -38,7 +38,7 @@ private func isUnderWay(_ status: [String: Any]) -> Bool { status.number("record
 @Test func `what would change a running job is refused`() throws {
     let (sandbox, host) = try slowJob()
     _ = try sandbox.wait("a written batch", until: isUnderWay)
-    for arguments in [["remove", "demo"], ["verify", "demo", "--repair"], ["resume", "demo"]] {
+    for arguments in [["remove", "demo"], ["verify", "demo", "--repair"]] {
         let ended = try arguments.count == 2
             ? sandbox.stagehost(arguments[0], arguments[1]) : sandbox.stagehost(arguments[0], arguments[1], arguments[2])
         #expect(ended.code == 73, "\(arguments)")

@@ -18,10 +18,13 @@ import Testing
 
     static let deeds = [
         Deed(name: "segfault", category: "crash", signal: "SIGSEGV"),
+        Deed(name: "segfault", with: "whole_batch: true,", category: "crash", signal: "SIGSEGV"),
         Deed(name: "abort", category: "crash", signal: "SIGABRT"),
+        Deed(name: "abort", options: "workers: 2, standby: 1", category: "crash", signal: "SIGABRT"),
         Deed(name: "stack-overflow", category: "crash", signal: "SIGSEGV"),
         Deed(name: "exit-0", category: "exit"),
         Deed(name: "exit-3", category: "exit"),
+        Deed(name: "exit-3", with: "whole_batch: true,", category: "exit"),
         Deed(name: "loop", options: #"timeout: "400ms""#, category: "timeout"),
         Deed(name: "stop", options: #"timeout: "400ms""#, category: "timeout"),
         Deed(name: "sleep", with: "ms: 300,", category: nil),

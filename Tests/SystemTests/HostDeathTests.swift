@@ -114,20 +114,23 @@ import Testing
                 Stages.read, Stages.misbehave(#"counter: "paid", each_ms: 20"#, "workers: 2", name: "paid"), Stages.write))
         let seed = Storm.seed()
         var chance = Chance(seed: seed)
-        var done: [String] = []
         for round in 0..<Storm.rounds(6) {
             let host = try job.start()
             let isOver = host.hasEnded(within: Int32.random(in: 100...600, using: &chance))
             var atRisk: Int?
+            // One in each worker's hands when the host died, and one in those of a worker that was killed before.
+            var inHand = 2
             if !isOver {
                 if let victim = host.workers(of: "misbehave").randomElement(using: &chance), Bool.random(using: &chance) {
                     kill(victim, SIGKILL)
+                    inHand += 1
                 }
-                atRisk = (job.status()?["records"] as? [String: Any])?["at_risk"] as? Int
+                // The status is written once a second: before the first record was given out, none was at risk.
+                let records = job.status()?["records"] as? [String: Any]
+                if records?["read"] as? Int == 240 { atRisk = records?["at_risk"] as? Int }
                 host.killHard()
             }
             let all = job.lines("paid")
-            done = all
             if isOver { break }
             let next = try job.start()
             // One more stretch of work shows what is repeated.
@@ -135,10 +138,9 @@ import Testing
             next.killHard()
             let more = job.lines("paid").dropFirst(all.count)
             let repeated = Set(all).intersection(more)
-            #expect(repeated.count <= 2, "seed \(seed), round \(round): \(repeated.sorted())")
+            #expect(repeated.count <= inHand, "seed \(seed), round \(round): \(repeated.sorted())")
             if let atRisk { #expect(repeated.count <= atRisk, "seed \(seed), round \(round)") }
         }
-        _ = done
         let ended = try job.run()
         #expect(ended.code == 0, "\(ended.output)")
         #expect(job.outputKeys() == (1...240).map(Input.key))
@@ -146,9 +148,9 @@ import Testing
 
     @Test func killsOfAPaidStagesWorkersRepeatOneRecordEach() throws {
         let job = try Job(
-            200,
+            120,
             Stages.pipeline(
-                Stages.read, Stages.misbehave(#"counter: "paid", each_ms: 20"#, "workers: 2", name: "paid"), Stages.write))
+                Stages.read, Stages.misbehave(#"counter: "paid", each_ms: 40"#, "workers: 2", name: "paid"), Stages.write))
         let seed = Storm.seed()
         var chance = Chance(seed: seed)
         let host = try job.start()
@@ -161,8 +163,28 @@ import Testing
         }
         #expect(try host.wait().code == 0)
         let seen = job.lines("paid")
-        #expect(Set(seen).count == 200)
-        #expect(seen.count - 200 <= kills, "seed \(seed): \(seen.count - 200) repeated after \(kills) kills")
-        #expect(job.outputKeys() == (1...200).map(Input.key))
+        #expect(Set(seen).count == 120)
+        #expect(seen.count - 120 <= kills, "seed \(seed): \(seen.count - 120) repeated after \(kills) kills")
+        #expect(job.outputKeys() == (1...120).map(Input.key))
+    }
+
+    @Test func whatItLeavesBehindIsEndedByTheNextRun() throws {
+        let job = try Job(
+            600,
+            Stages.pipeline(
+                Stages.read,
+                Stages.misbehave(#"do: "fork-child", each_ms: 2, when: { key_equals: "\#(Input.key(5))" }"#), Stages.write,
+                options: "batch: { records: 20 },"))
+        let host = try job.start()
+        try host.until("the first records") { !job.data("output.jsonl").isEmpty }
+        host.killHard()
+        // Workers die with their host; what a plugin has forked does not.
+        let patience = Patience(seconds: 5)
+        while job.processes().count > 1, patience.lasts { patience.rest() }
+        #expect(job.processes().count == 1)
+        let ended = try job.run()
+        #expect(ended.code == 0, "\(ended.output)")
+        job.expectNoProcessLeft()
+        #expect(job.outputKeys() == (1...600).map(Input.key))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Small jobs that nothing disturbs: what they write, what they say, what they refuse.
@@ -58,7 +59,7 @@ import Testing
         #expect(job.outputKeys() == (1...330).map(Input.key))
     }
 
-    @Test(.disabled("--skip is accepted and has no effect: the scheduler does not use skipRecords"))
+    @Test
     func limitAndSkipTakeAPart() throws {
         let job = try Job(1_000, Stages.pipeline(Stages.read, Stages.write))
         let ended = try job.run("--skip", "250", "--limit", "330")
@@ -106,5 +107,40 @@ import Testing
         #expect(fresh.code == 73)
         #expect(try first.wait().code == 0)
         #expect(job.outputKeys() == (1...400).map(Input.key))
+    }
+
+    @Test func tallyCountsWhatAnIndependentCountSays() throws {
+        let job = try Job(
+            1_000, Stages.pipeline(Stages.read, #"{ name: "tally", plugin: "tally", with: { by: "/lang", sum: "/cents" } }"#, Stages.write))
+        let ended = try job.run()
+        #expect(ended.code == 0, "\(ended.output)")
+        let totals = try #require(job.objects("output.jsonl").last?["value"] as? [String: [String: Double]])
+        for (index, language) in Input.languages.enumerated() {
+            let numbers = (1...1_000).filter { $0 % 5 == index }
+            #expect(totals[language] == ["count": Double(numbers.count), "sum": Double(numbers.reduce(0) { $0 + $1 % 100 })])
+        }
+    }
+
+    @Test func aSlowSinkHoldsTheSourceBackAndTheMemoryOfTheHostStaysSmall() throws {
+        let job = try Job(
+            60_000,
+            Stages.pipeline(
+                Stages.read, Stages.misbehave("", name: "pass"),
+                Stages.misbehave("do: \"sleep\", ms: 30, when: { probability: 0.01, seed: 1 }", name: "slow"), Stages.write,
+                options: "window: 4, batch: { records: 50 },"))
+        let host = try job.start()
+        try host.until("a status with records") {
+            ((job.status()?["records"] as? [String: Any])?["written"] as? Int ?? 0) > 1_000
+        }
+        let records = try #require(job.status()?["records"] as? [String: Any])
+        let read = try #require(records["read"] as? Int)
+        let written = try #require(records["written"] as? Int)
+        // Four batches for each of four stages, and those between them.
+        #expect(read - written <= 50 * 4 * 8, "\(read) read, \(written) written")
+        let kilobytes = String(decoding: FileManager.default.contents(atPath: "/proc/\(host.pid)/status") ?? Data(), as: UTF8.self)
+            .split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+        #expect(try #require(kilobytes) < 64 << 10)
+        host.signal(SIGINT)
+        #expect(try host.wait(seconds: 20).code == 75)
     }
 }

@@ -64,7 +64,7 @@ int clinux_die_with_parent(void);
 int clinux_become_subreaper(void);
 /* posix_spawn with: signal mask emptied and all dispositions default, a process group of its own, the given
  * descriptors placed at 0 … count-1 in the child (each may be any number, also below count), every other
- * descriptor closed by close-on-exec, working directory `directory` (NULL: unchanged). 0 or -errno. */
+ * descriptor closed, working directory `directory` (NULL: unchanged). 0 or -errno. */
 int clinux_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[],
                  const int *descriptors, int count, const char *directory);
 /* waitpid(pid, WNOHANG): 1 with the raw wait status, 0 when still alive, -errno. */

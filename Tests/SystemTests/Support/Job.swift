@@ -17,8 +17,12 @@ final class Job {
     }
 
     deinit {
-        for pid in processes() { kill(pid, SIGKILL) }
-        try? FileManager.default.removeItem(atPath: folder)
+        // What is just dying may still make a file in a folder that is being removed.
+        let patience = Patience(seconds: 10)
+        repeat {
+            for pid in processes() { kill(pid, SIGKILL) }
+            try? FileManager.default.removeItem(atPath: folder)
+        } while (FileManager.default.fileExists(atPath: folder) || !processes().isEmpty) && patience.lasts
     }
 
     // MARK: - Files
