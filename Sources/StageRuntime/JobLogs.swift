@@ -276,8 +276,13 @@ package final class JobLogs {
         for log in logs where !log.isSynced { try log.sync() }
     }
 
-    /// Lets go of what the next stage with a log has durably committed. Call after `sync` only.
-    func retire() throws(LogError) {
+    /// What each stage has committed at this moment.
+    var committedNow: [CommittedSet] { settled }
+
+    /// Lets go of what the next stage with a log has durably committed.
+    ///
+    /// - Parameter settled: What each stage had committed when a sync began that has succeeded since.
+    func retire(_ settled: [CommittedSet]) throws(LogError) {
         for index in logs.indices.dropLast() {
             var through = UInt64.max
             for below in index + 1..<logs.count {

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import LinuxIO
 import StageLog
@@ -16,6 +17,17 @@ final class Storage: @unchecked Sendable {
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
         case flush
+        /// From the thread that syncs.
+        case synced(SyncRound)
+    }
+
+    /// Syncs of all logs, made together, and what the logs had committed when they began.
+    struct SyncRound: Sendable {
+        /// By number of the log; that of the letters is -1. Upper stages come first, so that no log claims a batch that
+        /// one above could lose.
+        var syncs: [(log: Int, PendingSync)]
+        var failures: [LogError?] = []
+        var committed: [CommittedSet]
     }
 
     enum Reply {
@@ -46,6 +58,9 @@ final class Storage: @unchecked Sendable {
     private let sync: SyncPolicy
     private let keep: Bool
     private var dirtySince: UInt64?
+    /// A round of syncs is under way beside this thread: results must not wait for the disk to get into the log.
+    private var isSyncing = false
+    private let syncQueue = DispatchQueue(label: "stagehost.sync")
     private var retireDueAt: UInt64 = 0
     private var thread = pthread_t()
 
@@ -99,7 +114,7 @@ final class Storage: @unchecked Sendable {
                 shared.commands = []
                 return (commands, shared.isStopping)
             }
-            if commands.isEmpty, isStopping { break }
+            if commands.isEmpty, isStopping, !isSyncing { break }
             perform(commands)
             syncIfDue()
             waitForCommands()
@@ -113,10 +128,10 @@ final class Storage: @unchecked Sendable {
     }
 
     private func waitForCommands() {
-        let isEmpty = shared.withLock { $0.commands.isEmpty && !$0.isStopping }
+        let isEmpty = shared.withLock { $0.commands.isEmpty && (!$0.isStopping || isSyncing) }
         guard isEmpty else { return }
         var timeout: Int32 = -1
-        if let dirtySince, case .interval(let interval) = sync {
+        if let dirtySince, !isSyncing, case .interval(let interval) = sync {
             let due = dirtySince + interval
             let now = monotonicNanoseconds()
             timeout = due > now ? Int32(clamping: (due - now) / 1_000_000 + 1) : 0
@@ -145,6 +160,9 @@ final class Storage: @unchecked Sendable {
                 attempt { () throws(LogError) in
                     replies.append(.checkpoint(worker, stage: stage, try logs.checkpoint(of: batch, stage: stage)))
                 }
+            case .synced(let round):
+                isSyncing = false
+                attempt { () throws(LogError) in try finish(round) }
             case .loaded(let stage, let isStateful): logs.isStateful[stage] = isStateful
             case .flush:
                 if sync != .never { attempt { () throws(LogError) in try syncAll() } }
@@ -163,17 +181,40 @@ final class Storage: @unchecked Sendable {
     }
 
     private func syncIfDue() {
-        guard let dirtySince, case .interval(let interval) = sync,
+        guard let dirtySince, !isSyncing, case .interval(let interval) = sync,
             monotonicNanoseconds() >= dirtySince + interval
         else { return }
-        attempt { () throws(LogError) in try syncAll() }
+        attempt { () throws(LogError) in try beginSync() }
+    }
+
+    private func beginSync() throws(LogError) {
+        var round = SyncRound(syncs: [], committed: logs.committedNow)
+        if let sync = try letters.log.beginSync() { round.syncs.append((-1, sync)) }
+        for (index, log) in logs.logs.enumerated() {
+            if let sync = try log.beginSync() { round.syncs.append((index, sync)) }
+        }
+        dirtySince = nil
+        isSyncing = true
+        syncQueue.async { [round] in
+            var done = round
+            done.failures = round.syncs.map { $0.1.perform() }
+            self.submit(.synced(done))
+        }
+    }
+
+    private func finish(_ round: SyncRound) throws(LogError) {
+        for (sync, failure) in zip(round.syncs, round.failures) {
+            let log = sync.log < 0 ? letters.log : logs.logs[sync.log]
+            try log.finishSync(sync.1, failure: failure)
+        }
+        if !keep { try logs.retire(round.committed) }
     }
 
     private func syncAll() throws(LogError) {
         try letters.sync()
         try logs.sync()
         dirtySince = nil
-        if !keep { try logs.retire() }
+        if !keep { try logs.retire(logs.committedNow) }
     }
 
     /// Does something until the disk has room for it; anything but a full disk is reported and not tried again.
