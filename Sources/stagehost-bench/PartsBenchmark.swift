@@ -8,8 +8,9 @@ enum PartsBenchmark {
         name: "parts",
         abstract: "wire, checksum, log and scheduler, each alone",
         details: """
-            Each part runs alone in this process, in memory, but for the log, which is on the disk of the temporary folder. Every
-            figure is the median of the rounds. MB are those of keys and values with what is around them.
+            Each part runs alone in this process. Wire, checksum and scheduler work in memory, and are told by the processor time
+            that they take; the log is on the disk of the temporary folder, and is told by wall time. Every figure is the median
+            of the rounds. MB are those of keys and values with what is around them.
             """,
         options: [
             .numbers("batch", "100,1000", "records in a block, one row each"), .number("record", 300, "bytes in a value"),
@@ -72,7 +73,7 @@ enum PartsBenchmark {
     }
 }
 
-/// Seconds that one thing takes, as the median of several rounds of so many repetitions that a round can be measured.
+/// Processor seconds that one thing takes, as the median of several rounds of so many repetitions that a round can be measured.
 func secondsEach(_ rounds: Int, _ body: () throws(BenchError) -> Void) throws(BenchError) -> Double {
     var repetitions = 1
     while true {
@@ -86,7 +87,7 @@ func secondsEach(_ rounds: Int, _ body: () throws(BenchError) -> Void) throws(Be
 }
 
 private func seconds(of repetitions: Int, _ body: () throws(BenchError) -> Void) throws(BenchError) -> Double {
-    let begun = cbench_now()
+    let begun = cbench_spent()
     for _ in 0..<repetitions { try body() }
-    return Double(cbench_now() - begun) / 1e9
+    return Double(cbench_spent() - begun) / 1e9
 }

@@ -24,14 +24,20 @@ enum StartBenchmark {
         let jobs: [Job?] = [nil, job("two", stages: 0), job("five", stages: 3)]
         let names = ["/bin/true", "empty job, 2 stages", "empty job, 5 stages"]
         let samples = try Rounds.run(try setting.values.number("rounds"), variants: names) {
-            index throws(BenchError) -> Double in
+            index throws(BenchError) -> Child.Usage in
             guard let job = jobs[index] else {
-                return try Child.start(["/bin/true"], in: setting.scratch).wait().seconds * 1000
+                return try Child.start(["/bin/true"], in: setting.scratch).wait()
             }
-            return try job.run(setting).seconds * 1000
+            return try job.run(setting)
         }
-        var table = ResultTable("start to exit", subject: "what", Milliseconds.columns)
-        for (name, values) in zip(names, samples) { table.add(name, Milliseconds.cells(values, base: samples[0])) }
+        var table = ResultTable(
+            "start to exit", subject: "what", Milliseconds.columns + [.init("cpu_p50_ms", "cpu p50 ms", digits: 3)])
+        let base = samples[0].map { $0.seconds * 1000 }
+        for (name, usages) in zip(names, samples) {
+            let processor = Statistics.median(usages.map { $0.processorSeconds * 1000 })
+            table.add(name, Milliseconds.cells(usages.map { $0.seconds * 1000 }, base: base) + [processor])
+        }
+        table.remarks = ["cpu: of host and workers together; a busy machine and a slow disk lengthen the wall time only"]
         return [table]
     }
 }

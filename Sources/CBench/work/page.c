@@ -46,11 +46,15 @@ cbench_mark cbench_page_mark(const cbench_page *page, uint64_t number) {
   return page->marks[number % CBENCH_PAGE_ENTRIES];
 }
 
-uint64_t cbench_now(void) {
+static uint64_t read_clock(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+uint64_t cbench_now(void) { return read_clock(CLOCK_MONOTONIC); }
+
+uint64_t cbench_spent(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 void cbench_pause(uint64_t nanoseconds) {
   struct timespec pause = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};

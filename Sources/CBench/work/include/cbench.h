@@ -67,6 +67,7 @@ uint64_t cbench_page_count(const cbench_page *page);
 cbench_mark cbench_page_mark(const cbench_page *page, uint64_t number);
 
 uint64_t cbench_now(void); /* CLOCK_MONOTONIC in nanoseconds */
+uint64_t cbench_spent(void); /* processor time of the calling thread, in nanoseconds */
 void cbench_pause(uint64_t nanoseconds);
 
 /* ---- A child process, measured ---- */
