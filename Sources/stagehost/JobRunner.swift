@@ -94,6 +94,7 @@ struct JobRunner {
             job: job, stages: zip(pipeline.stages, plugins).map { ($0.name.value, $1.name) }, events: events,
             statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
             isVerbose: isVerbose)
+        if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
         announce(recovery, events)
         let end: RunEnd
         var isStopped = false
