@@ -15,7 +15,10 @@ extension StageLog {
     /// The segment that an entry of this many bytes goes to.
     func roomFor(_ bytes: UInt64) throws(LogError) -> Active {
         let active = try usable()
-        let isFull = active.end + bytes > options.segmentBytes && active.end > NewSegment.byteCount
+        let entries = Int(index.nextOrdinal - segments[segments.count - 1].firstOrdinal)
+        let isFull =
+            active.end + bytes > options.segmentBytes && active.end > NewSegment.byteCount
+            || entries >= options.segmentEntries
         if successor != nil || isFull { try rotate(active) }
         return try usable()
     }
