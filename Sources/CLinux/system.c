@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -82,6 +83,10 @@ int clinux_signalfd_next(int descriptor) {
   ssize_t size = read(descriptor, &information, sizeof information);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
   return size == (ssize_t)sizeof information ? (int)information.ssi_signo : 0;
+}
+
+int clinux_futex_wake_all(uint32_t *word) {
+  return result((int)syscall(SYS_futex, word, FUTEX_WAKE, 0x7fffffff, NULL, NULL, 0));
 }
 
 int clinux_pidfd_open(pid_t pid) { return result((int)syscall(SYS_pidfd_open, pid, 0)); }

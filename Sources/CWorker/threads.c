@@ -4,6 +4,11 @@
 
 #include "cworker.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 pthread_mutex_t *cworker_checked_mutex(void) {
   pthread_mutex_t *mutex = malloc(sizeof *mutex);
   pthread_mutexattr_t attributes;
@@ -45,4 +50,16 @@ int cworker_start_thread(void (*body)(void *), void *argument) {
   }
   pthread_detach(thread);
   return 0;
+}
+
+int cworker_await_count(const uint32_t *word, uint32_t target, uint64_t timeout_nanoseconds) {
+  uint64_t end = cworker_now() + timeout_nanoseconds;
+  for (;;) {
+    uint32_t value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+    if ((int32_t)(value - target) >= 0) return 1;
+    uint64_t now = cworker_now();
+    if (now >= end) return 0;
+    struct timespec left = {(time_t)((end - now) / 1000000000u), (long)((end - now) % 1000000000u)};
+    syscall(SYS_futex, word, FUTEX_WAIT, value, &left, NULL, 0);
+  }
 }

@@ -59,6 +59,14 @@ import Glibc
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
     }
 
+    /// Stores a word and wakes whoever waits for it in another process (futex).
+    package func publish32(_ value: UInt32, at offset: Int) {
+        precondition(offset >= 0 && offset % 4 == 0 && offset + 4 <= size)
+        let word = unsafe (base + offset).assumingMemoryBound(to: UInt32.self)
+        unsafe word.pointee = value
+        _ = unsafe clinux_futex_wake_all(word)
+    }
+
     /// A copy of some bytes.
     package func bytes(_ offset: Int, _ count: Int) -> [UInt8] {
         precondition(offset >= 0 && count >= 0 && offset + count <= size)

@@ -173,17 +173,8 @@ private struct AnswerItems {
         while let item = try reader.next() {
             switch item.type {
             case .checkpoint: outcome.checkpoint = CheckpointPayload(item.array)
-            case .failure:
-                let failure = try item.failure()
-                outcome.failures.append(
-                    RecordFailure(
-                        input: failure.input, kind: failure.kind,
-                        retryAfterMilliseconds: failure.retryAfterMilliseconds, message: failure.message))
-            case .sourceFailure:
-                let failure = try item.sourceFailure()
-                outcome.unreadable.append(
-                    UnreadableRecord(
-                        identifier: failure.identifier, key: failure.key, value: failure.value, message: failure.message))
+            case .failure: outcome.failures.append(try item.failure())
+            case .sourceFailure: outcome.unreadable.append(try item.sourceFailure())
             case .ranges: ranges = try item.ranges()
             case .metric:
                 let metric = try item.metric()

@@ -41,6 +41,8 @@ package final class Host {
     private var builds: [[PluginBuild]]
     private let environment: [String]
     private var pending: [Event] = []
+    /// Workers that wait to hear that what they sent ahead is in the log.
+    private var acknowledgements: [(WorkerProcess, slot: Int)] = []
     private var armed: UInt64?
     private var ending: RunEnd?
     private var interrupts = 0
@@ -251,6 +253,11 @@ package final class Host {
         }
         // An event's actions come before the next thing that is ready: it may speak of what they change.
         handlePending()
+        // Behind the entries of what they acknowledge.
+        for (worker, slot) in acknowledgements {
+            storage.submit(.acknowledge(worker.page, slot: slot, count: worker.partialsReceived[slot] ?? 0))
+        }
+        acknowledgements.removeAll(keepingCapacity: true)
     }
 
     private func readAnswers(of worker: WorkerProcess, atMost limit: Int) {
@@ -259,6 +266,15 @@ package final class Host {
             left -= 1
             switch worker.receiver.next(from: worker.answers) {
             case .frame(let frame):
+                if frame.header.type == .partial {
+                    let slot = Int(frame.header.count)
+                    guard slot < setup.stages[worker.stage].policy.threads else {
+                        misbehaved(worker, .garbage("a partial frame of slot \(slot), which there is none of"))
+                        return
+                    }
+                    worker.partialsReceived[slot, default: 0] &+= 1
+                    acknowledgements.append((worker, slot))
+                }
                 let wasLoaded = worker.reader.identity.facts != nil
                 do throws(WireError) {
                     if let event = try worker.reader.event(from: frame, of: worker.id) {

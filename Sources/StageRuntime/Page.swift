@@ -5,7 +5,9 @@ import StageWire
 
 /// The file that a worker shares with the host: what it was doing, and how it died. Nothing in it is believed before its
 /// bounds are checked.
-final class Page {
+///
+/// The storage thread only ever acknowledges; everything else is the host thread's.
+final class Page: @unchecked Sendable {
     private let file: MappedFile
     private let slots: Int
     var descriptor: Int32 { file.descriptor }
@@ -15,6 +17,13 @@ final class Page {
         file = try MappedFile(creating: path, size: PageLayout.size(slots: slots))
         file.store32(PageLayout.magic, at: PageLayout.magicOffset)
         file.store32(UInt32(slots), at: PageLayout.slotCountOffset)
+        file.store32(1, at: PageLayout.acknowledgesOffset)
+    }
+
+    /// Partial frames of a slot, counted since the worker began, are in the log.
+    func acknowledge(slot: Int, count: UInt32) {
+        guard (0..<slots).contains(slot) else { return }
+        file.publish32(count, at: PageLayout.slotOffset(slot) + PageLayout.slotAcknowledgedOffset)
     }
 
     /// Tells the worker that results are no longer wanted.

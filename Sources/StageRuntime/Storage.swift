@@ -16,6 +16,8 @@ final class Storage: @unchecked Sendable {
         case fetch(stage: Int, batch: UInt64)
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
+        /// Tell a worker that what it has sent ahead, and came before this, is in the log.
+        case acknowledge(Page, slot: Int, count: UInt32)
         case flush
         /// From the thread that syncs.
         case synced(SyncRound)
@@ -163,6 +165,7 @@ final class Storage: @unchecked Sendable {
             case .synced(let round):
                 isSyncing = false
                 attempt { () throws(LogError) in try finish(round) }
+            case .acknowledge(let page, let slot, let count): page.acknowledge(slot: slot, count: count)
             case .loaded(let stage, let isStateful): logs.isStateful[stage] = isStateful
             case .flush:
                 if sync != .never { attempt { () throws(LogError) in try syncAll() } }

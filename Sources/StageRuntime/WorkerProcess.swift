@@ -33,6 +33,8 @@ final class WorkerProcess {
     /// When the answers were closed while the process seemed to live.
     var closedAt: UInt64?
     var isClosing = false
+    /// Partial frames by slot, as they came.
+    var partialsReceived: [Int: UInt32] = [:]
 
     /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
     init(

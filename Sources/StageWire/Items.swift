@@ -21,36 +21,6 @@ package enum ItemType: UInt16, Sendable {
     case pluginTable = 36
 }
 
-/// A record that failed, as the worker reports it.
-package struct FailureItem: Sendable, Equatable {
-    package var input: UInt32
-    package var kind: FailureKind
-    package var retryAfterMilliseconds: UInt32
-    package var message: String
-
-    package init(input: UInt32, kind: FailureKind, retryAfterMilliseconds: UInt32 = 0, message: String) {
-        self.input = input
-        self.kind = kind
-        self.retryAfterMilliseconds = retryAfterMilliseconds
-        self.message = message
-    }
-}
-
-/// A source record that exists but cannot be delivered.
-package struct SourceFailureItem: Sendable, Equatable {
-    package var identifier: UInt64
-    package var key: [UInt8]
-    package var value: [UInt8]
-    package var message: String
-
-    package init(identifier: UInt64, key: [UInt8], value: [UInt8], message: String) {
-        self.identifier = identifier
-        self.key = key
-        self.value = value
-        self.message = message
-    }
-}
-
 /// An amount of something that a stage has used up.
 package struct MetricItem: Sendable, Equatable {
     package var name: String
@@ -126,7 +96,7 @@ package struct ItemWriter: Sendable {
         append(type, text.utf8)
     }
 
-    package mutating func append(_ failure: FailureItem) {
+    package mutating func append(_ failure: RecordFailure) {
         let message = truncated(failure.message)
         append(.failure, length: 16 + message.count) {
             $0.append(littleEndian: failure.input)
@@ -137,7 +107,7 @@ package struct ItemWriter: Sendable {
         }
     }
 
-    package mutating func append(_ failure: SourceFailureItem) {
+    package mutating func append(_ failure: UnreadableRecord) {
         let message = truncated(failure.message)
         append(.sourceFailure, length: 16 + failure.key.count + failure.value.count + message.count) {
             $0.append(littleEndian: failure.identifier)
@@ -256,17 +226,17 @@ package struct ItemWriter: Sendable {
 }
 
 extension ItemReader.Item {
-    package func failure() throws(WireError) -> FailureItem {
+    package func failure() throws(WireError) -> RecordFailure {
         try need(16)
         let rawKind = unsafe content.load32(4)
         guard let kind = FailureKind(rawValue: rawKind) else {
             throw WireError(.item, "failure item", found: "kind \(rawKind)", expected: "1 or 2")
         }
-        return unsafe FailureItem(
+        return unsafe RecordFailure(
             input: content.load32(0), kind: kind, retryAfterMilliseconds: content.load32(8), message: textAfter(16))
     }
 
-    package func sourceFailure() throws(WireError) -> SourceFailureItem {
+    package func sourceFailure() throws(WireError) -> UnreadableRecord {
         try need(16)
         let keySize = unsafe content.load32(8)
         let valueSize = unsafe content.load32(12)
@@ -277,7 +247,7 @@ extension ItemReader.Item {
                 .item, "source failure item", found: "key of \(keySize), value of \(valueSize) bytes",
                 expected: "both inside the item")
         }
-        return unsafe SourceFailureItem(
+        return unsafe UnreadableRecord(
             identifier: content.load64(0),
             key: [UInt8](content.part(16, Int(keySize))),
             value: [UInt8](content.part(16 + Int(keySize), Int(valueSize))),

@@ -4,6 +4,7 @@ package enum PageLayout {
     package static let magicOffset = 0
     package static let slotCountOffset = 4
     package static let cancelOffset = 8
+    package static let acknowledgesOffset = 12
     package static let crashStateOffset = 64
     package static let crashSignalOffset = 68
     package static let crashCodeOffset = 72
@@ -21,6 +22,7 @@ package enum PageLayout {
     package static let slotBatchOffset = 8
     package static let slotCountOfRecordsOffset = 16
     package static let slotCurrentOffset = 20
+    package static let slotAcknowledgedOffset = 24
     package static let slotStatesOffset = 64
 
     package static let notBegun: UInt8 = 0

@@ -2,9 +2,8 @@ import CWorker
 import Glibc
 import Synchronization
 
-/// A thread that sends ahead what is done of slow batches, and the resume bytes that wait. Where records are so slow that
-/// it finds nothing to send, it asks for the next one to be sent as soon as it is done: a death then costs no record but
-/// the one in hand.
+/// A thread that sends ahead what is done of slow batches, and the resume bytes that wait. (A record that is slow by itself
+/// leaves as soon as it is done, without this thread.)
 ///
 /// It looks every few milliseconds while there is work, and sleeps for good when there has been none for a while; a
 /// batch only has to wake it then. On a stream of fast batches it costs them one load each.
@@ -80,7 +79,6 @@ extension Output {
             lock.release()
             return true
         }
-        unsafe isSlow = unsafe doneWaiting == 0
         guard unsafe now < lastFlush || now - lastFlush >= age else {
             lock.release()
             return true

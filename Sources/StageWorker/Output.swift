@@ -41,9 +41,9 @@ import Synchronization
     @exclusivity(unchecked) var doneWaiting = 0
     /// RECORD_BY_RECORD: all of the plugin's indexes below this one are done.
     @exclusivity(unchecked) var doneBelow: UInt32 = 0
-    @exclusivity(unchecked) var failures: [FailureItem] = []
+    @exclusivity(unchecked) var failures: [RecordFailure] = []
     @exclusivity(unchecked) var failureBytes = 0
-    @exclusivity(unchecked) var sourceFailures: [SourceFailureItem] = []
+    @exclusivity(unchecked) var sourceFailures: [UnreadableRecord] = []
     @exclusivity(unchecked) var sourceFailureBytes = 0
     @exclusivity(unchecked) var metrics: [MetricItem] = []
     @exclusivity(unchecked) var checkpoint = GrowingBytes()
@@ -55,8 +55,11 @@ import Synchronization
     @exclusivity(unchecked) var reservation: Reservation?
     @exclusivity(unchecked) var pulse = Pulse()
     @exclusivity(unchecked) var lastFlush: UInt64 = 0
-    /// The flusher has looked and nothing waited: records are slow, and the next one that is done leaves at once.
-    @exclusivity(unchecked) var isSlow = false
+    /// The slot in the page, which partial frames name.
+    private let slot: Int
+    var slotNumber: UInt32 { UInt32(slot) }
+    /// Partial frames of this slot since the worker began. Under `sending`.
+    @exclusivity(unchecked) var partialsSent: UInt32 = 0
 
     /// Room that a plugin writes a value into before it is a record.
     struct Reservation {
@@ -69,7 +72,8 @@ import Synchronization
     private static let faceCount: UInt64 = 256
     private let faces: UnsafeMutablePointer<cworker_face>
 
-    init(plugin: PluginTable, page: PageSlot, writer: FrameWriter) {
+    init(plugin: PluginTable, page: PageSlot, slot: Int, writer: FrameWriter) {
+        self.slot = slot
         self.plugin = plugin
         self.page = page
         self.writer = writer
@@ -96,7 +100,6 @@ import Synchronization
         unsafe emittedBytes = 0
         unsafe doneWaiting = 0
         unsafe doneBelow = 0
-        unsafe isSlow = false
         if unsafe !failures.isEmpty { unsafe failures.removeAll() }
         unsafe failureBytes = 0
         if unsafe !sourceFailures.isEmpty { unsafe sourceFailures.removeAll() }
@@ -107,6 +110,7 @@ import Synchronization
         unsafe retryAfterMilliseconds = 0
         unsafe reservation = nil
         unsafe pulse.begin()
+        unsafe lastFlush = cworker_now()
         let face = unsafe faces + Int(number % Self.faceCount)
         unsafe face.pointee.call = number
         unsafe isOpen = true

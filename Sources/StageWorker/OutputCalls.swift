@@ -1,4 +1,5 @@
 import CStage
+import CWorker
 import Glibc
 import StageModel
 import StageWire
@@ -79,7 +80,7 @@ extension Output {
         guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
         if unsafe states[Int(index)] & RecordState.hasEntries != 0 { unsafe hasDropped = true }
         unsafe failures.append(
-            FailureItem(
+            RecordFailure(
                 input: index, kind: kind, retryAfterMilliseconds: kind == .transient ? retryAfter : 0,
                 message: message.text(limit: messageLimit)))
         unsafe failureBytes += message.size
@@ -97,7 +98,7 @@ extension Output {
             unsafe sourceFailureBytes + key.count + value.count <= 32 << 20
         else { return Code.tooLarge }
         unsafe sourceFailures.append(
-            SourceFailureItem(
+            UnreadableRecord(
                 identifier: call.request.secondArgument &+ UInt64(emitted), key: [UInt8](key), value: [UInt8](value),
                 message: message.text(limit: WireLimits.maximumMessageBytes)))
         unsafe sourceFailureBytes += key.count + value.count + WireLimits.maximumMessageBytes / 8
@@ -127,15 +128,23 @@ extension Output {
         return Code.ok
     }
 
+    /// A record that takes longer is not kept waiting for others.
+    private static let slowRecordNanoseconds: UInt64 = 10_000_000
+
     private func finish(_ index: UInt32, _ state: UInt8) {
         unsafe states[Int(index)] |= RecordState.done | state
         page.mark(index, PageLayout.done)
         guard unsafe !call.isReplay else { return }
         unsafe doneWaiting += 1
-        guard unsafe isSlow, sending.takeIfFree() else { return }
-        unsafe isSlow = false
+        // Alone since the last frame left, and that is long ago: a slow record, which leaves at once.
+        guard unsafe doneWaiting == 1, unsafe cworker_now() &- lastFlush >= Self.slowRecordNanoseconds,
+            sending.takeIfFree()
+        else { return }
         sendDone()
+        let sent = unsafe partialsSent
         sending.release()
+        // The next record is not begun before this one is safe: what a crash repeats is then the record in hand alone.
+        if plugin.flags.contains(.recordByRecord) { page.awaitAcknowledgement(of: sent) }
     }
 
     func setCheckpoint(_ bytes: stage_bytes) -> Int32 {

@@ -73,8 +73,10 @@ extension Output {
         var header = FrameHeader(.partial)
         header.batch = unsafe call.request.batch
         header.dispatch = unsafe call.request.dispatch
+        header.count = slotNumber
         if isLocked { lock.release() }
         guard !ranges.isEmpty else { return }
+        unsafe partialsSent &+= 1
         unsafe writer.send(header, table: leaving.table.bytes, bytes: leaving.bytes.bytes, items: leaving.items.bytes)
     }
 

@@ -30,10 +30,15 @@ import StageWire
         slotCount = stated
     }
 
+    /// The host says which partial frames are in the log.
+    var hasAcknowledgements: Bool { unsafe base.load(fromByteOffset: PageLayout.acknowledgesOffset, as: UInt32.self) == 1 }
+
     /// The host no longer wants the results of what is under way.
     var isCancelled: Bool { unsafe base.load(fromByteOffset: PageLayout.cancelOffset, as: UInt32.self) != 0 }
 
-    func slot(_ index: Int) -> PageSlot { unsafe PageSlot(base: base + PageLayout.slotOffset(index)) }
+    func slot(_ index: Int) -> PageSlot {
+        unsafe PageSlot(base: base + PageLayout.slotOffset(index), isAcknowledged: hasAcknowledgements)
+    }
 
     var crashLayout: cworker_crash_layout {
         var layout = unsafe Page.crashLayoutWithoutPage
@@ -54,6 +59,7 @@ import StageWire
 /// One thread's part of the page: what it has in hand, and how far it is.
 @safe struct PageSlot {
     let base: UnsafeMutableRawPointer
+    let isAcknowledged: Bool
 
     /// The dispatch is written last, so that whoever reads it finds the rest in place.
     func enter(dispatch: UInt64, batch: UInt64, count: UInt32) {
@@ -62,6 +68,13 @@ import StageWire
         unsafe base.storeBytes(of: count, toByteOffset: PageLayout.slotCountOfRecordsOffset, as: UInt32.self)
         unsafe base.storeBytes(of: WireLimits.noInput, toByteOffset: PageLayout.slotCurrentOffset, as: UInt32.self)
         unsafe base.storeBytes(of: dispatch, toByteOffset: PageLayout.slotDispatchOffset, as: UInt64.self)
+    }
+
+    /// Waits until so many partial frames of this slot are in the log.
+    func awaitAcknowledgement(of count: UInt32) {
+        guard isAcknowledged else { return }
+        let word = unsafe (base + PageLayout.slotAcknowledgedOffset).assumingMemoryBound(to: UInt32.self)
+        _ = unsafe cworker_await_count(word, count, 2_000_000_000)
     }
 
     func leave() {

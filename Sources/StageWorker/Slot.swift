@@ -20,7 +20,7 @@ import Synchronization
 
     init(index: Int, plugin: PluginTable, page: Page, writer: FrameWriter) {
         self.plugin = plugin
-        output = Output(plugin: plugin, page: page.slot(index), writer: writer)
+        output = Output(plugin: plugin, page: page.slot(index), slot: index, writer: writer)
     }
 
     /// Serves a `process` request whose payload has been read.

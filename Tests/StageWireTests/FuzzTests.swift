@@ -55,8 +55,8 @@ import Testing
 
     @Test func `no bent item crashes the reader`() {
         var writer = ItemWriter()
-        writer.append(FailureItem(input: 3, kind: .transient, message: "busy"))
-        writer.append(SourceFailureItem(identifier: 9, key: [1], value: [2, 3], message: "no"))
+        writer.append(RecordFailure(input: 3, kind: .transient, message: "busy"))
+        writer.append(UnreadableRecord(identifier: 9, key: [1], value: [2, 3], message: "no"))
         writer.append(IndexRanges([0, 1, 5]))
         writer.append(MetricItem(name: "tokens", amount: 1.5, input: 4))
         writer.append(ResumeItem(input: 5, bytes: [7, 8]))

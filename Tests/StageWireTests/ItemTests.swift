@@ -24,8 +24,8 @@ import Testing
     }
 
     @Test func `every item comes back as it went`() throws {
-        let failure = FailureItem(input: 3, kind: .transient, retryAfterMilliseconds: 250, message: "büsy")
-        let source = SourceFailureItem(identifier: 9, key: [1], value: [2, 3], message: "no")
+        let failure = RecordFailure(input: 3, kind: .transient, retryAfterMilliseconds: 250, message: "büsy")
+        let source = UnreadableRecord(identifier: 9, key: [1], value: [2, 3], message: "no")
         let metric = MetricItem(name: "tokens", amount: 1.5, input: 4)
         let resume = ResumeItem(input: 5, bytes: [7, 8])
         var parameters = OpenParameters()
@@ -102,7 +102,7 @@ import Testing
 
     @Test func `long messages are cut`() throws {
         var writer = ItemWriter()
-        writer.append(FailureItem(input: 0, kind: .permanent, message: String(repeating: "x", count: 10_000)))
+        writer.append(RecordFailure(input: 0, kind: .permanent, message: String(repeating: "x", count: 10_000)))
         #expect(try read(writer.bytes) { try $0.failure().message.utf8.count } == [WireLimits.maximumMessageBytes])
     }
 }

@@ -71,7 +71,7 @@ import Testing
         #expect(partial.header.type == .partial)
         #expect(partial.ranges == IndexRanges([0]))
         #expect(partial.records.isEmpty)
-        #expect(partial.failures == [FailureItem(input: 0, kind: .transient, retryAfterMilliseconds: 250, message: "busy")])
+        #expect(partial.failures == [RecordFailure(input: 0, kind: .transient, retryAfterMilliseconds: 250, message: "busy")])
         #expect(partial.metrics == [MetricItem(name: "tokens", amount: 3, input: 0)])
         unsafe host.page.storeBytes(of: 1, toByteOffset: PageLayout.cancelOffset, as: UInt32.self)
         let result = try host.receive()

@@ -29,8 +29,8 @@ struct TestRecord: Equatable {
 struct TestFrame {
     var header: FrameHeader
     var records: [TestRecord] = []
-    var failures: [FailureItem] = []
-    var sourceFailures: [SourceFailureItem] = []
+    var failures: [RecordFailure] = []
+    var sourceFailures: [UnreadableRecord] = []
     var metrics: [MetricItem] = []
     var ranges: IndexRanges?
     var checkpoint: String?

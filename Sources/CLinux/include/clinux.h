@@ -54,6 +54,9 @@ int clinux_signalfd(const int *signals, int count);
 /* read(signalfd): the number of the next signal, 0 when none waits, or -errno. */
 int clinux_signalfd_next(int descriptor);
 
+/* FUTEX_WAKE of everybody who waits for the word, in whatever process. */
+int clinux_futex_wake_all(uint32_t *word);
+
 /* ---- Processes ---- */
 
 int clinux_pidfd_open(pid_t pid);

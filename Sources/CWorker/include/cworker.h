@@ -52,6 +52,10 @@ pthread_mutex_t *_Nonnull cworker_checked_mutex(void);
 /* Starts a detached thread with a crash stack of its own. 0 or -errno. */
 int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
 
+/* Waits until the word, which another process counts up, has come to `target` (with wrap-around); 0 when the time was
+ * over before. */
+int cworker_await_count(const uint32_t *_Nonnull word, uint32_t target, uint64_t timeout_nanoseconds);
+
 /* The slot that the calling thread works for: -1 for threads that the plugin has made. */
 int cworker_slot_of_thread(void);
 void cworker_set_slot_of_thread(int slot);
