@@ -123,7 +123,9 @@ let package = Package(
         tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
         tests("StageControlTests", ["StageControl", "LinuxIO", "StageConfig"]),
-        tests("StageRuntimeTests", ["StageRuntime", "LinuxIO"]),
+        tests(
+            "StageRuntimeTests",
+            ["StageRuntime", "LinuxIO", "StageLog", "StageModel", "StageScheduler", "StageWire"]),
         tests("PluginTests", ["CStage"]),
         tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),
         tests("SystemTests", ["LinuxIO"]),

@@ -18,14 +18,18 @@ package final class JobLogs {
     /// Opens (and, unless `readOnly`, begins) the log of each stage in `folder`.
     ///
     /// Of a job that runs meanwhile the sink's log is looked at first: then no log has a batch that one above lacks.
-    package init(folder: String, policies: [StagePolicy], readOnly: Bool = false) throws(LogError) {
+    package init(
+        folder: String, policies: [StagePolicy], readOnly: Bool = false, disk: any Disk = FileDisk(),
+        options: LogOptions = LogOptions()
+    ) throws(LogError) {
+        var options = options
+        options.readOnly = readOnly
         self.policies = policies
         var logs: [StageLog] = []
         var reports: [String] = []
         for (index, policy) in readOnly ? policies.enumerated().reversed() : Array(policies.enumerated()) {
             let opened = try StageLog.open(
-                disk: FileDisk(), folder: folder + "/" + JobLayout.logFolder(index, policy.name),
-                options: LogOptions(readOnly: readOnly))
+                disk: disk, folder: folder + "/" + JobLayout.logFolder(index, policy.name), options: options)
             logs.append(opened.log)
             reports += opened.recovery.reports.filter { $0.kind != .created }.map { "stage \"\(policy.name)\": \($0)" }
         }

@@ -13,8 +13,12 @@ package final class LetterLog {
     package let log: StageLog
     private var next: UInt64
 
-    package init(folder: String, readOnly: Bool = false) throws(LogError) {
-        log = try StageLog.open(disk: FileDisk(), folder: folder, options: LogOptions(readOnly: readOnly)).log
+    package init(
+        folder: String, readOnly: Bool = false, disk: any Disk = FileDisk(), options: LogOptions = LogOptions()
+    ) throws(LogError) {
+        var options = options
+        options.readOnly = readOnly
+        log = try StageLog.open(disk: disk, folder: folder, options: options).log
         // After a repair there may be gaps: a number is never given to a second letter.
         next = (log.beyond.last ?? log.committedThrough) + 1
     }

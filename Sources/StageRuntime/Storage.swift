@@ -145,10 +145,13 @@ final class Storage: @unchecked Sendable {
 
     private func perform(_ commands: [Command]) {
         var replies: [Reply] = []
+        let lettersAreSafe = storeLetters(of: commands)
         for command in commands {
             switch command {
-            case .append(let commit, let digest):
-                guard attempt({ () throws(LogError) in try append(commit, digest) }) else { continue }
+            case .append(let commit, _):
+                guard commit.letters.isEmpty || lettersAreSafe else { continue }
+                let seconds = UInt32(clamping: time(nil))
+                guard attempt({ () throws(LogError) in try logs.append(commit, seconds: seconds) }) else { continue }
                 if dirtySince == nil { dirtySince = monotonicNanoseconds() }
                 replies.append(
                     commit.isWhole
@@ -176,11 +179,21 @@ final class Storage: @unchecked Sendable {
         reply(replies)
     }
 
-    private func append(_ commit: Commit, _ digest: String) throws(LogError) {
-        let seconds = UInt32(clamping: time(nil))
-        // First the letters: an entry that claims a failure must never be without its evidence.
-        if !commit.letters.isEmpty { try letters.append(commit, digest: digest, seconds: seconds) }
-        try logs.append(commit, seconds: seconds)
+    /// Writes the letters of all commits and makes them durable, before any entry claims their failures.
+    ///
+    /// An entry may reach the disk at any moment after it was written: when its segment is sealed, or because the system
+    /// writes it back. After a power loss a claim without its letter would be a record that is lost without a trace.
+    private func storeLetters(of commands: [Command]) -> Bool {
+        var areSafe = true
+        var areThere = false
+        for case .append(let commit, let digest) in commands where !commit.letters.isEmpty {
+            areThere = true
+            let seconds = UInt32(clamping: time(nil))
+            areSafe =
+                attempt { () throws(LogError) in try letters.append(commit, digest: digest, seconds: seconds) } && areSafe
+        }
+        guard areThere, areSafe, sync != .never else { return areSafe }
+        return attempt { () throws(LogError) in try letters.sync() }
     }
 
     private func syncIfDue() {
