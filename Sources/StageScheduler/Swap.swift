@@ -82,6 +82,11 @@ extension Scheduler {
     /// Takes the next step of a take-over as soon as it is possible.
     func advanceSwap(of stage: StageState) {
         guard let swap = stage.swap else { return }
+        if stage.done {
+            // A source that has nothing left to read needs no new worker.
+            stage.swap = nil
+            return reply(swap.request, true, "stage \"\(stage.policy.name)\" has done all its work meanwhile")
+        }
         switch swap.phase {
         case .loading:
             let incoming = stage.workers.filter { $0.isIncoming }
@@ -113,7 +118,7 @@ extension Scheduler {
 
     private func takeOver(_ stage: StageState) {
         guard var swap = stage.swap else { return }
-        let old = stage.workers.filter { !$0.isIncoming && $0.build != swap.newBuild || !$0.isIncoming && swap.phase != .opening }
+        let old = stage.workers.filter { !$0.isIncoming }
         let incoming = stage.workers.filter { $0.isIncoming }
         for worker in incoming { worker.isIncoming = false }
         if !incoming.isEmpty { for worker in old { leave(worker) } }

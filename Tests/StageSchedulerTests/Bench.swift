@@ -16,6 +16,8 @@ final class Bench {
     private(set) var closed: [WorkerID] = []
     private(set) var opened: [(worker: WorkerID, stage: Int, checkpoint: OpenCheckpoint)] = []
     private(set) var flushes = 0
+    private(set) var replies: [(request: UInt64, ok: Bool, message: String, isLast: Bool)] = []
+    private(set) var started: [(worker: WorkerID, stage: Int, build: Int)] = []
     private(set) var end: RunEnd?
     var appendsAtOnce = true
     /// Stages whose workers come up.
@@ -42,7 +44,9 @@ final class Bench {
     func say(_ event: Event) {
         for action in scheduler.handle(event, at: Moment(nanoseconds: milliseconds * 1_000_000)) {
             switch action {
-            case .start(let id, let stage, _, _): if comesUp(stage) { say(.loaded(id, facts[stage])) }
+            case .start(let id, let stage, _, let build):
+                started.append((id, stage, build))
+                if comesUp(stage) { say(.loaded(id, facts[stage])) }
             case .open(let id, let stage, let checkpoint):
                 opened.append((id, stage, checkpoint))
                 if comesUp(stage) { say(.ready(id)) }
@@ -53,7 +57,7 @@ final class Bench {
             case .kill(let id, _): killed.append(id)
             case .close(let id): closed.append(id)
             case .flush: flushes += 1
-            case .reply: break
+            case .reply(let request, let ok, let message, let isLast): replies.append((request, ok, message, isLast))
             case .note(let note): notes.append(note)
             case .fetch: break
             case .finished(let end): self.end = end
