@@ -105,11 +105,21 @@ struct DatabaseError: Error, CustomStringConvertible {
         try check(unsafe library.bindText(handle, place, start, UInt64(text.count), SQLiteLibrary.copied, 1))
     }
 
+    func bind(_ text: String, at place: Int32) throws {
+        try text.withStageBytes { unsafe try bindText($0, at: place) }
+    }
+
+    /// Binds a blob. The bytes are copied.
+    @unsafe func bindBlob(_ bytes: UnsafeRawBufferPointer, at place: Int32) throws {
+        // A missing address would bind NULL.
+        let start = unsafe bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)
+        try check(unsafe library.bindBlob(handle, place, start, UInt64(bytes.count), SQLiteLibrary.copied))
+    }
+
     /// Binds text, or a blob when the bytes are not UTF-8. The bytes are copied.
     @unsafe func bindTextOrBlob(_ bytes: UnsafeRawBufferPointer, at place: Int32) throws {
         if unsafe firstInvalidUTF8(in: bytes) == nil { return unsafe try bindText(bytes, at: place) }
-        try check(
-            unsafe library.bindBlob(handle, place, bytes.baseAddress, UInt64(bytes.count), SQLiteLibrary.copied))
+        unsafe try bindBlob(bytes, at: place)
     }
 
     /// Runs a statement that returns no rows.
@@ -118,13 +128,24 @@ struct DatabaseError: Error, CustomStringConvertible {
         guard code == SQLiteLibrary.done || code == SQLiteLibrary.row else { throw database.error(code, sql) }
     }
 
-    /// The first column of the first row, or nil when there is none.
-    func firstInteger() throws -> Int64? {
+    /// Steps to the next row; false when there is none.
+    func next() throws -> Bool {
         let code = unsafe library.step(handle)
-        if code == SQLiteLibrary.row { return unsafe library.columnInteger(handle, 0) }
-        guard code == SQLiteLibrary.done else { throw database.error(code, sql) }
-        return nil
+        guard code == SQLiteLibrary.done || code == SQLiteLibrary.row else { throw database.error(code, sql) }
+        return code == SQLiteLibrary.row
     }
+
+    /// A column of the row at hand, counted from 0.
+    func integer(at column: Int32) -> Int64 { unsafe library.columnInteger(handle, column) }
+
+    func blob(at column: Int32) -> [UInt8] {
+        // The address first: asking for it may change the size.
+        let start = unsafe library.columnBlob(handle, column)
+        let size = unsafe library.columnSize(handle, column)
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : Int(size)))
+    }
+
+    func text(at column: Int32) -> String { String(decoding: blob(at: column), as: UTF8.self) }
 
     /// Makes it ready for the next run.
     func reset() {

@@ -1,11 +1,10 @@
-import Glibc
 import StageKit
 
 /// The last committed batch of each run, stage and table, kept in the database itself, so that data and progress cannot
 /// disagree.
 ///
-/// A run is told apart by the environment variable `STAGEHOST_RUN`. Where the host does not set it, a stage that opens
-/// without a checkpoint takes itself for a new run, and forgets the progress of earlier ones.
+/// Where the host does not name the run, a stage that opens without a checkpoint takes itself for a new run, and forgets
+/// the progress of earlier ones.
 final class ProgressTable {
     static let name = "stagehost_progress"
 
@@ -14,20 +13,19 @@ final class ProgressTable {
 
     private let database: Database
     private let update: Statement
-    private let identity: [String]
+    private let identity: ProgressIdentity
 
-    init(_ database: Database, stage: String, table: String, shard: Int, checkpoint: UInt64?) throws {
+    init(_ database: Database, _ identity: ProgressIdentity, checkpoint: UInt64?) throws {
         self.database = database
-        let run = unsafe getenv("STAGEHOST_RUN").map { unsafe String(cString: $0) } ?? ""
-        identity = [run, stage, table, "\(shard)"]
+        self.identity = identity
         try database.execute(
             """
-            CREATE TABLE IF NOT EXISTS \(Self.name) (run TEXT NOT NULL, stage TEXT NOT NULL, target TEXT NOT NULL, \
-            shard TEXT NOT NULL, batch INTEGER NOT NULL, PRIMARY KEY (run, stage, target, shard)) WITHOUT ROWID
+            CREATE TABLE IF NOT EXISTS \(Self.name) (\(ProgressIdentity.declaration), batch INTEGER NOT NULL, \
+            PRIMARY KEY (\(ProgressIdentity.key))) WITHOUT ROWID
             """)
         update = try database.prepare("INSERT OR REPLACE INTO \(Self.name) VALUES (?, ?, ?, ?, ?)")
-        if checkpoint == nil, run.isEmpty {
-            try forget()
+        if checkpoint == nil, identity.run.isEmpty {
+            try identity.forget(in: Self.name, database)
             return
         }
         committed = try stored()
@@ -40,32 +38,17 @@ final class ProgressTable {
     }
 
     private func stored() throws -> UInt64? {
-        let query = try database.prepare(
-            "SELECT batch FROM \(Self.name) WHERE run = ? AND stage = ? AND target = ? AND shard = ?")
+        let query = try database.prepare("SELECT batch FROM \(Self.name) WHERE \(ProgressIdentity.condition)")
         defer { query.close() }
-        try bindIdentity(query)
-        return try query.firstInteger().map { UInt64(bitPattern: $0) }
-    }
-
-    private func forget() throws {
-        let deletion = try database.prepare(
-            "DELETE FROM \(Self.name) WHERE run = ? AND stage = ? AND target = ? AND shard = ?")
-        defer { deletion.close() }
-        try bindIdentity(deletion)
-        try deletion.run()
-    }
-
-    private func bindIdentity(_ statement: Statement) throws {
-        for (index, text) in identity.enumerated() {
-            try text.withStageBytes { unsafe try statement.bindText($0, at: Int32(index + 1)) }
-        }
+        try identity.bind(to: query)
+        return try query.next() ? UInt64(bitPattern: query.integer(at: 0)) : nil
     }
 
     /// Notes `batch` inside the transaction that is open.
     func advance(to batch: UInt64) throws {
         defer { update.reset() }
-        try bindIdentity(update)
-        try update.bind(Int64(bitPattern: batch), at: Int32(identity.count + 1))
+        try identity.bind(to: update)
+        try update.bind(Int64(bitPattern: batch), at: ProgressIdentity.nextPlace)
         try update.run()
     }
 

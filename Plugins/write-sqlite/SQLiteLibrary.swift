@@ -29,6 +29,8 @@ import StageKit
     let bindDouble: @convention(c) (Handle, Int32, Double) -> Int32
     let bindNull: @convention(c) (Handle, Int32) -> Int32
     let columnInteger: @convention(c) (Handle, Int32) -> Int64
+    let columnBlob: @convention(c) (Handle, Int32) -> UnsafeRawPointer?
+    let columnSize: @convention(c) (Handle, Int32) -> Int32
 
     // Keeps the functions above callable.
     private let library: DynamicLibrary
@@ -54,5 +56,7 @@ import StageKit
         unsafe bindDouble = try find("bind_double")
         unsafe bindNull = try find("bind_null")
         unsafe columnInteger = try find("column_int64")
+        unsafe columnBlob = try find("column_blob")
+        unsafe columnSize = try find("column_bytes")
     }
 }

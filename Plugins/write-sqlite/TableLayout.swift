@@ -26,7 +26,9 @@ struct TableLayout {
 
     init(_ configuration: WriteSQLite.Configuration) throws {
         table = try Self.name(configuration.table, key: ["table"])
-        guard !table.lowercased().hasPrefix("sqlite_"), table.lowercased() != ProgressTable.name else {
+        guard !table.lowercased().hasPrefix("sqlite_"),
+            ![ProgressTable.name, FailureTable.name, LastBatchTable.name].contains(table.lowercased())
+        else {
             throw ConfigurationError("table", found: JSON.quote(table), expected: "a name that SQLite or this plugin does not keep for itself")
         }
         let wanted = configuration.columns ?? ["id": "id", "key": "key", "value": "value"]

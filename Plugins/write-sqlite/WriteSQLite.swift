@@ -1,10 +1,11 @@
+import Glibc
 public import StageKit
 
 @c @implementation
 public func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteSQLite.self) }
 
-/// Writes records as rows of a table, each batch in one transaction together with its number: what is there already is
-/// recognised, and not written again.
+/// Writes records as rows of a table, each batch in one transaction together with its number and its failures: what is
+/// there already is recognised, and not written again.
 struct WriteSQLite: Sink {
     static let id = "write-sqlite"
     static let version = "1.0.0"
@@ -52,7 +53,7 @@ struct WriteSQLite: Sink {
 
     private let database: Database
     private let writer: RowWriter
-    private let progress: ProgressTable
+    private let history: History
 
     init(configuration: Configuration, host: Host) throws {
         let timeout = configuration.busy_timeout_ms ?? 5000
@@ -70,9 +71,10 @@ struct WriteSQLite: Sink {
                 try database.execute(table.creation)
                 if let index = table.uniqueIndex { try database.execute(index) }
             }
-            progress = try ProgressTable(
-                database, stage: host.stageName, table: configuration.table, shard: host.shardIndex,
-                checkpoint: position?.batch)
+            let run = unsafe getenv("STAGEHOST_RUN").map { unsafe String(cString: $0) } ?? ""
+            let identity = ProgressIdentity(
+                run: run, stage: host.stageName, table: configuration.table, shard: host.shardIndex)
+            history = try History(database, identity, checkpoint: position?.batch)
             writer = try RowWriter(database, table)
         } catch let error as SystemError {
             throw StageFailure.fatal("\(error)")
@@ -82,42 +84,48 @@ struct WriteSQLite: Sink {
     }
 
     mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
-        if let committed = progress.committed, batch.sequence <= committed {
-            // Committed by a worker that died before it could say so.
-            try output.checkpoint(try JSON.encode(Position(batch: committed)))
-            return
-        }
         do {
-            let sequence = batch.sequence
-            try database.begin()
-            do {
-                for index in 0..<batch.count {
-                    do {
-                        try writer.write(batch[index])
-                    } catch let failure as RecordFailure {
-                        try output.fail(index, failure)
-                    }
-                }
-                try progress.advance(to: sequence)
-                try database.commit()
-            } catch {
-                database.rollback()
-                throw error
-            }
-            progress.didCommit(sequence)
+            let request = try history.compare(batch)
+            // Committed by a worker that died before it could say so: what failed then fails again.
+            for (index, message) in request.failed { try output.fail(index, .permanent(message)) }
+            if !request.new.isEmpty { try write(request, of: batch, into: output) }
+            history.didAnswer(request)
         } catch let error as DatabaseError {
             throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
         }
+        // Not the last batch in the database: the host has heard of no more than this one.
         try output.checkpoint(try JSON.encode(Position(batch: batch.sequence)))
+    }
+
+    /// Writes what is new. The transaction holds all of the request or nothing: after a retry it comes again as it is.
+    private func write(_ request: Request, of batch: borrowing Batch, into output: borrowing SinkOutput) throws {
+        var failed: [(index: Int, message: String)] = []
+        try database.begin()
+        do {
+            for index in request.new {
+                do {
+                    try writer.write(batch[index])
+                } catch let failure as RecordFailure {
+                    failed.append((index, failure.message))
+                }
+            }
+            try history.add(request, failed: failed)
+            try database.commit()
+        } catch {
+            database.rollback()
+            throw error
+        }
+        history.didCommit(request)
+        for (index, message) in failed { try output.fail(index, .permanent(message)) }
     }
 
     mutating func sync(into output: borrowing SinkOutput) throws {
         do {
-            try progress.makeDurable()
+            try history.makeDurable()
         } catch let error as DatabaseError {
             throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
         }
-        if let committed = progress.committed { try output.checkpoint(try JSON.encode(Position(batch: committed))) }
+        if let batch = history.acknowledged { try output.checkpoint(try JSON.encode(Position(batch: batch))) }
     }
 
     mutating func finish(into output: borrowing SinkOutput) throws {
@@ -126,7 +134,7 @@ struct WriteSQLite: Sink {
 
     mutating func close() {
         writer.close()
-        progress.close()
+        history.close()
         database.close()
     }
 }

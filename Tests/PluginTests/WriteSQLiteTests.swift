@@ -101,3 +101,107 @@ private func query(_ folder: TemporaryFolder, _ sql: String) throws -> [String] 
     #expect(stage.process([TestRecord("mine", "1")]).status == STAGE_OK)
     #expect(try query(folder, "SELECT key FROM rows ORDER BY key") == ["mine", "other"])
 }
+
+/// A table that refuses the key "bad", so that records fail for good.
+private func folderWithBadKey() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    _ = try query(folder, "CREATE TABLE rows (id, key TEXT CHECK (key <> 'bad'), value)")
+    return folder
+}
+
+@Test func `what failed fails again with the same words, when the host has not heard of the batch`() throws {
+    let folder = try folderWithBadKey()
+    let batches = (0..<3).map { index in
+        [TestRecord("a\(index)", "1"), TestRecord("bad", "2", id: 7), TestRecord("bad", "2", id: 7), TestRecord("b", "3")]
+    }
+    var stage = try open(folder)
+    let first = stage.process([TestRecord("first", "1")], sequence: 0).checkpoint
+    let failures = (0..<3).map { stage.process(batches[$0], sequence: UInt64($0 + 1)).failures }
+    #expect(failures.allSatisfy { $0.map(\.input) == [1, 2] })
+    let rows = try query(folder, "SELECT key FROM rows")
+    for _ in 0..<2 {
+        stage.close()
+        stage = try open(folder, checkpoint: first)
+        for index in 0..<3 {
+            let outcome = stage.process(batches[index], sequence: UInt64(index + 1))
+            #expect(outcome.failures == failures[index])
+            #expect(outcome.checkpoint == #"{"batch":\#(index + 1)}"#)
+            #expect(stage.sync().checkpoint == outcome.checkpoint)
+        }
+    }
+    #expect(try query(folder, "SELECT key FROM rows") == rows)
+}
+
+@Test func `a batch that comes again without its dead records fails no other in their place`() throws {
+    let folder = try folderWithBadKey()
+    var stage = try open(folder)
+    let first = stage.process([TestRecord("first", "1")], sequence: 0).checkpoint
+    for sequence: UInt64 in 1...2 {
+        _ = stage.process([TestRecord("bad", "1"), TestRecord("good", "2"), TestRecord("fine", "3")], sequence: sequence)
+    }
+    stage.close()
+    stage = try open(folder, checkpoint: first)
+    for sequence: UInt64 in 1...2 {
+        #expect(stage.process([TestRecord("good", "2"), TestRecord("fine", "3")], sequence: sequence).failures.isEmpty)
+    }
+    #expect(try query(folder, "SELECT key FROM rows") == ["first", "good", "fine", "good", "fine"])
+}
+
+@Test func `a batch in pieces is written whole, wherever the worker dies and however it is cut the next time`() throws {
+    let records = [
+        TestRecord("a", "1"), TestRecord("twin", "1"), TestRecord("bad", "1"), TestRecord("twin", "1"),
+        TestRecord("twin", "1"), TestRecord("z", "1"),
+    ]
+    for cut in 0...records.count {
+        for next in 0...records.count {
+            let folder = try folderWithBadKey()
+            var stage = try open(folder)
+            let first = stage.process([TestRecord("first", "1")], sequence: 0).checkpoint
+            if cut > 0 { _ = stage.process(Array(records[..<cut]), sequence: 5) }
+            stage.close()
+            stage = try open(folder, checkpoint: first)
+            var failed: [Int] = []
+            for range in [0..<next, next..<records.count] where !range.isEmpty {
+                let outcome = stage.process(Array(records[range]), sequence: 5)
+                failed += outcome.failures.map { Int($0.input) + range.lowerBound }
+            }
+            #expect(failed == [2], "cut at \(cut), then at \(next)")
+            #expect(
+                try query(folder, "SELECT key FROM rows") == ["first", "a", "twin", "twin", "twin", "z"],
+                "cut at \(cut), then at \(next)")
+        }
+    }
+}
+
+@Test func `failures are forgotten when the host is far beyond them`() throws {
+    let folder = try folderWithBadKey()
+    var stage = try open(folder)
+    _ = stage.process([TestRecord("bad", "1")], sequence: 1)
+    let far = stage.process([TestRecord("bad", "1")], sequence: 1000)
+    _ = stage.sync()
+    #expect(try query(folder, "SELECT batch FROM stagehost_failures") == ["1", "1000"])
+    _ = stage.process([TestRecord("bad", "1")], sequence: 1001)
+    _ = stage.sync()
+    #expect(try query(folder, "SELECT batch FROM stagehost_failures") == ["1000", "1001"])
+    _ = stage.process([TestRecord("good", "1")], sequence: 2000)
+    stage.close()
+    stage = try open(folder, checkpoint: far.checkpoint)
+    #expect(try query(folder, "SELECT batch FROM stagehost_failures") == ["1000", "1001"])
+    stage.close()
+    stage = try open(folder, checkpoint: #"{"batch":2000}"#)
+    #expect(try query(folder, "SELECT batch FROM stagehost_failures") == [])
+}
+
+@Test func `progress written before the records of the last batch were kept still counts`() throws {
+    let folder = try TemporaryFolder()
+    var stage = try open(folder)
+    let first = stage.process([TestRecord("a", "1")], sequence: 0).checkpoint
+    _ = stage.process([TestRecord("b", "1")], sequence: 1)
+    stage.close()
+    _ = try query(folder, "DROP TABLE stagehost_last_batch")
+    _ = try query(folder, "DROP TABLE stagehost_failures")
+    stage = try open(folder, checkpoint: first)
+    _ = stage.process([TestRecord("b", "1")], sequence: 1)
+    _ = stage.process([TestRecord("c", "1")], sequence: 2)
+    #expect(try query(folder, "SELECT key FROM rows") == ["a", "b", "c"])
+}
