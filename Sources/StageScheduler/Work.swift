@@ -2,6 +2,10 @@ import StageModel
 
 /// Some records of a batch that wait to be handed out.
 struct Portion {
+    /// Records that a plugin is handed in one call: STAGE_MAX_BATCH_RECORDS. A batch can have more, because a plugin may
+    /// emit as many in each of the calls that a batch takes.
+    static let maximumRecords = 65_536
+
     var ranges: IndexRanges
     /// Not before this time: the pause of a retry.
     var notBefore: Moment?
@@ -98,23 +102,30 @@ final class Work {
         putInOrder()
     }
 
-    /// Cuts what waits into pieces that can be handed out one after the other without changing the order of records.
+    /// Cuts what waits into pieces that can be handed out one after the other without changing the order of records, none
+    /// of them larger than a plugin may be given.
     func putInOrder() {
-        guard portions.count > 1 else { return }
+        guard portions.count > 1 || portions.contains(where: { $0.ranges.count > Portion.maximumRecords }) else { return }
         let pieces = portions.enumerated().flatMap { index, portion in
             portion.ranges.ranges.map { (range: $0, portion: portion, kind: portion.isPlain ? -1 : index) }
         }
         var ordered: [Portion] = []
         var lastKind: Int?
+        var room = 0
         for piece in pieces.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-            if piece.kind == lastKind {
-                ordered[ordered.count - 1].ranges.insert(piece.range)
-            } else {
-                var portion = piece.portion
-                portion.ranges = IndexRanges()
-                portion.ranges.insert(piece.range)
-                ordered.append(portion)
-                lastKind = piece.kind
+            var left = piece.range
+            while !left.isEmpty {
+                if piece.kind != lastKind || room == 0 {
+                    var portion = piece.portion
+                    portion.ranges = IndexRanges()
+                    ordered.append(portion)
+                    lastKind = piece.kind
+                    room = Portion.maximumRecords
+                }
+                let part = left.prefix(room)
+                ordered[ordered.count - 1].ranges.insert(part)
+                room -= part.count
+                left = part.upperBound..<left.upperBound
             }
         }
         portions = ordered
