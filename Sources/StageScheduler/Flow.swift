@@ -110,6 +110,7 @@ extension Scheduler {
         if let partial = stage.recoveredPartials.removeValue(forKey: work.batch), !stage.isAtomic {
             work.unresolved.subtract(partial.covered)
             work.portions = work.unresolved.isEmpty ? [] : [Portion(ranges: work.unresolved)]
+            work.putInOrder()
             work.output = partial.outputs
             work.outputRecords = partial.outputs.reduce(0) { $0 + $1.recordCount }
             work.passed = partial.passed

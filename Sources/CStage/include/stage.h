@@ -100,7 +100,8 @@ enum {
 typedef struct stage_batch {
   uint32_t struct_size;
   uint32_t count;    /* records; an index below always means 0 … count - 1 */
-  uint64_t sequence; /* number of the batch, the same in all stages; a sink may use it to recognise what it has */
+  uint64_t sequence; /* number of the batch, the same in all stages; a sink may use it to recognise what it has. After
+                        a death one batch may come in several calls, each with some of its records. */
   uint32_t attempt;  /* 1 the first time; counts deaths and whole-batch retries */
   uint32_t flags;    /* STAGE_BATCH_… */
   const stage_record *STAGE_NULLABLE records; /* NULL when count is 0 */
