@@ -128,6 +128,17 @@ extension Output {
         return Code.ok
     }
 
+    /// The flusher lets go at once when it finds the lock taken, as it is now. Not for ever, though: a call that is being
+    /// ended by another thread has it, and waits for the lock.
+    private func takeSendingSoon() -> Bool {
+        for _ in 0..<Self.sendingAttempts {
+            if sending.takeIfFree() { return true }
+            sched_yield()
+        }
+        return false
+    }
+
+    private static let sendingAttempts = 1_000
     /// A record that takes longer is not kept waiting for others.
     private static let slowRecordNanoseconds: UInt64 = 10_000_000
 
@@ -137,8 +148,7 @@ extension Output {
         guard unsafe !call.isReplay else { return }
         unsafe doneWaiting += 1
         // Alone since the last frame left, and that is long ago: a slow record, which leaves at once.
-        guard unsafe doneWaiting == 1, unsafe cworker_now() &- lastFlush >= Self.slowRecordNanoseconds,
-            sending.takeIfFree()
+        guard unsafe doneWaiting == 1, unsafe cworker_now() &- lastFlush >= Self.slowRecordNanoseconds, takeSendingSoon()
         else { return }
         sendDone()
         let sent = unsafe partialsSent
