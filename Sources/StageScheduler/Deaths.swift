@@ -31,6 +31,8 @@ extension Scheduler {
         let action = stage.policy.onDeath[cause.name] ?? .poison
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
+        // What a build does on probation is held against the build, and not against the records that it had in hand.
+        let isBuildsFault = !isExternal(cause) && isBuildsFault(worker, of: stage, batchHadDied: batchHadDied)
         let begun = worker.outstanding.count { request in
             death.breadcrumbs.isEmpty
                 ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
@@ -40,7 +42,7 @@ extension Scheduler {
             work.inHand -= 1
             let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
-            guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
+            guard action != .restart, !isBuildsFault, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
             else {
                 giveBack(request, to: work, of: stage)
                 continue
@@ -56,7 +58,8 @@ extension Scheduler {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
         }
         if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
-        if !isExternal(cause), diedOnProbation(worker, of: stage, batchHadDied: batchHadDied, cause.sentence) { return }
+        if isBuildsFault { return rollBack(stage, cause.sentence) }
+        if !isExternal(cause) { stage.swap?.hasWorked = false }
         if isExternal(cause), worker.wasReady {
             // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
             pauseBeforeRestart(of: stage)
@@ -175,10 +178,11 @@ extension Scheduler {
         stage.restartAt = now.advanced(by: UInt64(length))
     }
 
-    private func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
+    func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
         stage.giveUpMessage = message
         note(.stageGaveUp(stage: stage.index, message: message))
+        endSwap(of: stage, message)
         switch how ?? stage.policy.onGiveUp {
         case .hold: stage.isHeld = true
         case .stop:

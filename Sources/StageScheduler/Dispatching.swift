@@ -5,8 +5,8 @@ import StageModel
 extension Scheduler {
     func dispatchWork(of stage: StageState) {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
-        // The only worker finishes what it has, so that another can take its place.
-        if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
+        // The only worker finishes what it has, so that another can take its place: also the batch that it has begun.
+        if let swap = stage.swap, swap.phase == .opening || swap.phase == .draining && !stage.isWithinBatch { return }
         guard stage.policy.kind != .source else {
             dispatchReads(stage)
             return

@@ -29,6 +29,7 @@ extension Scheduler {
 
     func abandon() {
         for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
+        answerSwaps()
         if !mode.isEnding { mode = .ending(.interrupted("left at once"), since: now) }
     }
 
@@ -55,6 +56,14 @@ extension Scheduler {
         return nil
     }
 
+    /// Whether a drain waits for the rest of a batch.
+    func isFinishing(_ stage: StageState) -> Bool {
+        guard case .draining = mode, pauseReason == nil, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else {
+            return false
+        }
+        return stage.isWithinBatch && stage.workers.contains { $0.canServe }
+    }
+
     private var isAllDone: Bool {
         guard let last = lastBatch else { return false }
         let lastOfSink = last + UInt64(stages.count - 1)
@@ -65,7 +74,7 @@ extension Scheduler {
     private var isQuiet: Bool {
         stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
-                && stage.syncing == nil && !canSync(stage)
+                && stage.syncing == nil && !canSync(stage) && !isFinishing(stage)
         }
     }
 
@@ -81,7 +90,7 @@ extension Scheduler {
                 end(reason)
             } else if isOver {
                 for stage in stages {
-                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.syncsItself {
+                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.isAtomic {
                         kill(worker, for: nil)
                     }
                 }
@@ -103,11 +112,7 @@ extension Scheduler {
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        for stage in stages {
-            guard let swap = stage.swap else { continue }
-            stage.swap = nil
-            reply(swap.request, true, "the job ended first")
-        }
+        answerSwaps()
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }
@@ -148,8 +153,8 @@ extension Scheduler {
             guard !mode.isEnding else { continue }
             if let since = stage.unsyncedSince { consider(since.advanced(by: syncInterval)) }
             consider(stage.syncNotBefore)
-            guard mode == .running else { continue }
-            consider(stage.restartAt)
+            guard mode == .running || isFinishing(stage) else { continue }
+            if mode == .running { consider(stage.restartAt) }
             consider(stage.notBefore)
             for work in stage.works {
                 for portion in work.portions { consider(portion.notBefore) }

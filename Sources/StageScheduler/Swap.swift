@@ -27,6 +27,8 @@ struct Swap {
     var phase = Phase.loading
     /// The stage was held: there is nothing to go back to.
     var wasHeld = false
+    /// On probation: a batch was done since the build died last.
+    var hasWorked = false
     /// Counts of the stage when the new build took over.
     var before = Counts()
 }
@@ -65,10 +67,7 @@ extension Scheduler {
     /// A new worker has loaded its plugin: it opens beside the old ones, or waits for the only one to finish.
     func incomingLoaded(_ worker: WorkerState, _ facts: PluginFacts, of stage: StageState) {
         guard stage.swap != nil else { return kill(worker, for: nil) }
-        guard facts.kind == stage.policy.kind, facts.flags.contains(.stateful) == stage.isStateful else {
-            return abortSwap(
-                of: stage, "the new build is a \(facts.flags.contains(.stateful) ? "stateful " : "")\(facts.kind.name), the old one is not")
-        }
+        if let why = mismatch(of: facts, with: stage) { return abortSwap(of: stage, why) }
         stage.swap?.newFacts = facts
         worker.phase = .loaded
         if stage.isPositional {
@@ -77,6 +76,16 @@ extension Scheduler {
             worker.phase = .opening
             actions.append(.open(worker.id, stage: stage.index, .none))
         }
+    }
+
+    /// Why a build cannot stand where another has stood; nil: it can.
+    func mismatch(of facts: PluginFacts, with stage: StageState) -> String? {
+        guard let swap = stage.swap, let old = swap.oldFacts else { return nil }
+        let isStateful = facts.flags.contains(.stateful)
+        guard facts.kind == stage.policy.kind, isStateful == old.flags.contains(.stateful) else {
+            return "the new build is a \(isStateful ? "stateful " : "")\(facts.kind.name), the old one is not"
+        }
+        return nil
     }
 
     /// Takes the next step of a take-over as soon as it is possible.
@@ -93,8 +102,11 @@ extension Scheduler {
             guard !incoming.isEmpty, incoming.allSatisfy({ $0.phase == .ready }) else { return }
             takeOver(stage)
         case .draining:
+            // What one that is dying has in hand comes back with its end, and must not be taken back twice.
+            guard stage.workers.allSatisfy({ $0.isIncoming || $0.outstanding.isEmpty }) else { return }
             let old = stage.workers.filter { !$0.isIncoming && $0.isAlive }
-            guard old.allSatisfy({ $0.outstanding.isEmpty }), stage.unsynced.isEmpty || old.isEmpty else { return }
+            let isBetweenBatches = stage.unsynced.isEmpty && !stage.isWithinBatch
+            guard isBetweenBatches || !old.contains(where: \.canServe) else { return }
             if stage.isStateful {
                 guard let new = stage.workers.first(where: { $0.isIncoming && $0.phase == .loaded }) else { return }
                 stage.swap?.phase = .opening
@@ -121,7 +133,10 @@ extension Scheduler {
         let old = stage.workers.filter { !$0.isIncoming }
         let incoming = stage.workers.filter { $0.isIncoming }
         for worker in incoming { worker.isIncoming = false }
-        if !incoming.isEmpty { for worker in old { leave(worker) } }
+        if !incoming.isEmpty {
+            for worker in old { leave(worker) }
+            if stage.isStateful { takeBack(stage) }
+        }
         stage.build = swap.newBuild
         stage.facts = swap.newFacts ?? stage.facts
         stage.restarts += UInt64(max(1, incoming.count))
@@ -162,7 +177,7 @@ extension Scheduler {
         stage.swap = nil
         stage.build = swap.oldBuild
         stage.facts = swap.oldFacts ?? stage.facts
-        for worker in stage.workers where worker.isIncoming { kill(worker, for: nil) }
+        for worker in stage.workers where worker.isIncoming || worker.build != swap.oldBuild { kill(worker, for: nil) }
         note(.swapRolledBack(stage: stage.index, build: swap.oldBuild, reason: why))
         reply(swap.request, false, "the old build stays: \(why)")
     }
@@ -170,6 +185,7 @@ extension Scheduler {
     /// Looks at the probation after a batch of the new build.
     func batchOnProbation(by worker: WorkerState, of stage: StageState) {
         guard let swap = stage.swap, case .probation(let left) = swap.phase, worker.build == swap.newBuild else { return }
+        stage.swap?.hasWorked = true
         let inputs = stage.counts.inputs - swap.before.inputs
         let failed = stage.counts.failed - swap.before.failed
         let oldShare = swap.before.inputs == 0 ? 0 : Double(swap.before.failed) / Double(swap.before.inputs)
@@ -183,16 +199,14 @@ extension Scheduler {
         stage.swap?.phase = .probation(batchesLeft: left - 1)
     }
 
-    /// A death of the new build in its probation, unless the old one had died of the same batch, or somebody outside has
-    /// killed it.
-    func diedOnProbation(_ worker: WorkerState, of stage: StageState, batchHadDied: Bool, _ why: String) -> Bool {
-        guard let swap = stage.swap, case .probation = swap.phase, worker.build == swap.newBuild, !batchHadDied
-        else { return false }
-        rollBack(stage, why)
-        return true
+    /// Whether a death is held against a build on probation: unless the old one had died of the same batch, and the new one
+    /// has done something right since it died last.
+    func isBuildsFault(_ worker: WorkerState, of stage: StageState, batchHadDied: Bool) -> Bool {
+        guard let swap = stage.swap, case .probation = swap.phase, worker.build == swap.newBuild else { return false }
+        return !(batchHadDied && swap.hasWorked)
     }
 
-    private func rollBack(_ stage: StageState, _ why: String) {
+    func rollBack(_ stage: StageState, _ why: String) {
         guard let swap = stage.swap else { return }
         stage.swap = nil
         stage.build = swap.oldBuild
@@ -206,6 +220,23 @@ extension Scheduler {
             stage.giveUpMessage = why
         }
         reply(swap.request, false, "rolled back to the old build: \(why)")
+    }
+
+    /// A stage that gives up ends its take-over: the next request is to find it ready.
+    func endSwap(of stage: StageState, _ why: String) {
+        guard let swap = stage.swap else { return }
+        stage.swap = nil
+        for worker in stage.workers where worker.isIncoming { kill(worker, for: nil) }
+        reply(swap.request, false, "stage \"\(stage.policy.name)\" gave up: \(why)")
+    }
+
+    /// The job ends: nobody is to wait for what does not come.
+    func answerSwaps() {
+        for stage in stages {
+            guard let swap = stage.swap else { continue }
+            stage.swap = nil
+            reply(swap.request, true, "the job ended first")
+        }
     }
 
     func reply(_ request: UInt64, _ ok: Bool, _ message: String) {

@@ -71,8 +71,12 @@ extension Scheduler {
             let message =
                 "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
             kill(worker, for: nil)
-            fail(.refused(stage: stage.index, message: message))
+            if !incomingFailed(worker, of: stage, message) { fail(.refused(stage: stage.index, message: message)) }
             return
+        }
+        if let why = mismatch(of: facts, with: stage) {
+            kill(worker, for: nil)
+            if incomingFailed(worker, of: stage, why) { return }
         }
         stage.facts = facts
         isEveryPluginKnown = isEveryPluginKnown || stages.allSatisfy { $0.facts != nil }
@@ -102,21 +106,28 @@ extension Scheduler {
             worker.position = batch - 1
             if batch == 1 {
                 checkpoint = .none
-                skipLeft = recoveredLast == 0 ? policy.skipRecords : 0
+                // Also for a re-read: the first batch begins behind what is passed over.
+                skipLeft = policy.skipRecords
             } else if batch - 1 == stage.checkpointBatch, let payload = stage.checkpoint {
                 checkpoint = .payload(payload)
             } else {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            stage.takeBack()
-            // Empty batches are done without a worker.
-            if let first = stage.works.first { completeIfDone(first, of: stage) }
+            // Of a newcomer beside one that serves: when it takes over. Until then the old one may have to go on.
+            if !worker.isIncoming || !stage.isStateful { takeBack(stage) }
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
         worker.since = now
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
+    }
+
+    /// Prepares what the worker that opens at the last checkpoint must do, or be shown, again.
+    func takeBack(_ stage: StageState) {
+        stage.takeBack()
+        // Empty batches are done without a worker.
+        if let first = stage.works.first { completeIfDone(first, of: stage) }
     }
 
     func workerReady(_ id: WorkerID) {
@@ -134,6 +145,7 @@ extension Scheduler {
         note(.workerRefused(stage: stage.index, id, message: message))
         kill(worker, for: nil)
         if incomingFailed(worker, of: stage, message) { return }
+        if isBuildsFault(worker, of: stage, batchHadDied: false) { return rollBack(stage, message) }
         if fatal {
             fail(.refused(stage: stage.index, message: message))
         } else {
@@ -163,9 +175,7 @@ extension Scheduler {
     /// Replaces workers that have served long enough or grown too large, between two batches.
     private func recycle(_ stage: StageState) {
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
-        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) {
-            return
-        }
+        if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
         for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
