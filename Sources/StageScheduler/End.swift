@@ -61,6 +61,7 @@ extension Scheduler {
         guard case .draining = mode, pauseReason == nil, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else {
             return false
         }
+        if case .draining(.refused(stage.index, _), _) = mode { return false }
         return stage.isWithinBatch && stage.workers.contains { $0.canServe }
     }
 

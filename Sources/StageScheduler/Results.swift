@@ -86,7 +86,7 @@ extension Scheduler {
             if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
             let rest = unaccounted(work, request, stage)
-            if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
+            if work.isFinish || !rest.isEmpty { work.portions.insert(Portion(ranges: rest), at: 0) }
         }
         completeIfDone(work, of: stage)
         batchOnProbation(by: worker, of: stage)

@@ -123,7 +123,10 @@ extension World {
         case .workerDied(_, _, let cause, _, _): count("died: \(cause.name)")
         case .poisonFound: count("poison found")
         case .unexplainedDeath: count("unexplained death")
-        case .swapRolledBack: count("rolled back")
+        case .swapRolledBack:
+            // What a sink of the other build had not synced is done again.
+            riskTaken += atRisk
+            count("rolled back")
         case .pluginSwapped(_, _, let isNew): count(isNew ? "swapped" : "hot restart")
         case .stageGaveUp: count("gave up")
         default: break

@@ -31,7 +31,9 @@ struct Plan {
         for index in stages.indices { Self.rule(&stages[index], &chance, chaos) }
         if chaos.contains(.poison), chance.happens(0.1) {
             let start = UInt64(chance.below(records + 1))
-            stages[1].poisonRun = start..<start + UInt64(chance.between(2, 40))
+            // A stage that works in order is taken to be broken at the twentieth.
+            let isInOrder = stages[1].isStateful || stages[1].policy.kind == .sink
+            stages[1].poisonRun = start..<start + UInt64(chance.between(2, isInOrder ? 12 : 40))
             stages[1].policy.onDeath = [:]
         }
         job = JobPolicy(stages: stages.map(\.policy))
@@ -124,7 +126,7 @@ struct Plan {
         // More, and the scheduler is right to blame the plugin.
         if plan.deeds.contains(where: \.isDeadly) { plan.oddDeeds = min(plan.oddDeeds, 0.15) }
         if chaos.contains(.verdicts) {
-            if chance.happens(0.2), mayVary { plan.rejects = 0.02 }
+            if chance.happens(0.2), mayVary, plan.policy.kind == .transform || plan.sink != .unordered { plan.rejects = 0.02 }
             if chance.happens(0.2) { plan.fatals = 0.01 }
             if chance.happens(0.3), !plan.deeds.contains(where: \.isDeadly) {
                 for name in ["SIGSEGV", "SIGKILL", "exit"] where chance.happens(0.4) {
@@ -157,15 +159,16 @@ struct Plan {
             .diesLoading, .diesOpening, .refuses(fatal: true), .refuses(fatal: false), .wrongKind,
             .diesAtRequest(chance.between(1, 3)),
         ]
-        if isPlain, !plan.sink.isTransactional { plan.builds.append(.failsMore) }
+        let mayVary = plan.policy.kind == .transform || plan.sink.hasPosition
+        if isPlain, mayVary { plan.builds.append(.failsMore) }
     }
 
     /// Whether the sink can be asked for a batch again that it has, and get other records: after a power loss, a record
-    /// that had been set aside above may pass. A sink that commits by itself is ahead of the logs then, unless each of
+    /// that had been set aside above may pass, or the other way round. A sink that has no position is ahead of the logs then, unless each of
     /// their entries is durable at once.
     var surprisesSink: Bool {
-        let isSelfCommitting = stages.last?.sink.isTransactional ?? false
-        return isSelfCommitting && job.sync != .everyBatch
+        let hasNoWayBack = stages.last.map { !$0.sink.hasPosition } ?? false
+        return hasNoWayBack && job.sync != .everyBatch
             && !chaos.isDisjoint(with: [.failures, .poison, .kills, .hangs, .memory, .swaps, .verdicts])
     }
 

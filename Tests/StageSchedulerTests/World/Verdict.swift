@@ -21,7 +21,8 @@ extension World {
         }
         if let complaint = sums() { return complaint }
         if let complaint = compare(plan.expected(dead: dead)) { return complaint }
-        if !powerWasLost, ledger.repeated > riskTaken {
+        // A stage that gives up leaves what it has begun.
+        if !powerWasLost, tally["gave up"] == nil, ledger.repeated > riskTaken {
             return "\(ledger.repeated) records were done again, \(riskTaken) were said to be at risk"
         }
         return nil
@@ -78,10 +79,18 @@ extension World {
     private func compare(_ expected: [Item]) -> String? {
         let sinkPlan = plan.stages[plan.stages.count - 1]
         let key: (Item) -> (UInt64, UInt64) = { ($0.id, $0.value) }
-        let found = store.rows
+        // Innocent records that were in hand at two deaths when a sink was asked again for what it had: it has them.
+        let sink = plan.stages.count - 1
+        let unlucky = { (item: Item) in
+            !sinkPlan.sink.hasPosition && self.ledger.deaths[Letter(stage: sink, id: item.id), default: 0] >= 2
+        }
+        let found = store.rows.filter { !unlucky($0) }
+        let expected = expected.filter { !unlucky($0) }
         if sinkPlan.sink == .unordered {
-            guard Set(found) == Set(expected) else { return "the sink has other records than expected" }
-            return nil
+            let missing = Set(expected).subtracting(found)
+            let others = Set(found).subtracting(expected)
+            return missing.isEmpty && others.isEmpty
+                ? nil : "the sink lacks \(missing.count) records, and has \(others.count) that it should not have"
         }
         let retries = sinkPlan.deeds.contains { if case .transient = $0 { true } else { false } }
         if retries {

@@ -164,7 +164,8 @@ final class Worker {
         if world.scheduler.stages[stage].isAtomic { world.ledger.lostAll(stage) }
         let isHosts = cause == .signal(9) && !isAccident
         // What a build does on probation is held against the build alone.
-        guard build.isGood || world.scheduler.stages[stage].swap == nil, !isHosts || reason != nil else { return }
+        let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
+        guard build.isGood || !isOnTrial, !isHosts || reason != nil else { return }
         let isKill = cause == .signal(9) && reason == nil
         var inHand: [Item] = []
         for run in runs where !run.isReplay {
