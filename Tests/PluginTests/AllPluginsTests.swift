@@ -4,7 +4,7 @@ import Testing
 
 private let names = [
     "read-files", "read-lines", "split-text", "count-terms", "keep", "write-lines", "tally", "write-sqlite",
-    "deduplicate", "template", "run-command", "call-http",
+    "deduplicate", "template", "run-command", "call-http", "extract-pdf",
 ]
 
 @Test(arguments: names)
