@@ -9,7 +9,7 @@ import Testing
     /// `STAGEHOST_SEED=n` replays one seed; `STAGEHOST_STORM=n` sets how many there are.
     static func seeds(_ share: Double) -> [UInt64] {
         if let one = environment["STAGEHOST_SEED"].flatMap(UInt64.init) { return [one] }
-        let storm = environment["STAGEHOST_STORM"].flatMap(Double.init) ?? 2400
+        let storm = environment["STAGEHOST_STORM"].flatMap(Double.init) ?? 1600
         let start = environment["STAGEHOST_START"].flatMap(UInt64.init) ?? 1
         return (0..<UInt64(storm * share)).map { $0 + start }
     }
