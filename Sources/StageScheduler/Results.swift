@@ -29,6 +29,7 @@ extension Scheduler {
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
         startNext(of: worker, threads: stage.policy.threads)
+        if worker.leavingSince != nil { worker.leavingSince = now }
         // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
         // Nor is what a source passes over: the next one would begin at the beginning again.
         let passesOver = request.kind == .read && skipLeft > 0

@@ -210,7 +210,8 @@ extension Scheduler {
     /// When the worker's oldest request is overdue, or its leave.
     func deadline(of worker: WorkerState) -> Moment? {
         guard worker.isAlive else { return nil }
-        if let since = worker.leavingSince { return since.advanced(by: Self.closeGraceNanoseconds) }
+        // What it has in hand is its to finish, in the time that any request has.
+        if let since = worker.leavingSince, worker.outstanding.isEmpty { return since.advanced(by: Self.closeGraceNanoseconds) }
         if worker.phase == .loading || worker.phase == .opening {
             return worker.since.advanced(by: max(Self.openGraceNanoseconds, stages[worker.stage].policy.timeoutNanoseconds ?? 0))
         }

@@ -238,6 +238,20 @@ import Testing
         #expect(serving(bench, 1) == [2])
     }
 
+    @Test func `an old worker has the time that its request has, however long that is`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].timeoutNanoseconds = 60_000_000_000 }
+        bench.start()
+        try bench.read(10)
+        let old = try #require(bench.state(1).workers.first?.id)
+        bench.say(.restart(stage: "work", build: nil, request: 7))
+        bench.wait(30_000)
+        #expect(bench.killed.isEmpty)
+        try bench.answer(1)
+        #expect(bench.letters.isEmpty && bench.killed.isEmpty)
+        bench.wait(6_000)
+        #expect(bench.killed == [old], "it has nothing in hand, and does not leave")
+    }
+
     @Test func `who has asked for new workers is answered when the job is left at once`() {
         let bench = Bench()
         bench.start()

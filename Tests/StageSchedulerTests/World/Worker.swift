@@ -163,6 +163,12 @@ final class Worker {
         for run in runs { world.ledger.lost(run.untold, stage) }
         if world.scheduler.stages[stage].isAtomic { world.ledger.lostAll(stage) }
         let isHosts = cause == .signal(9) && !isAccident
+        if reason == .timeout {
+            let hangs = runs.contains { run in
+                run.left.contains { world.plan.deed(of: run.items[Int($0)], at: stage) == .hang }
+            }
+            world.expect(isStopped || hangs || runs.isEmpty, "a worker of stage \(stage) is killed that is only slow")
+        }
         // What a build does on probation is held against the build alone.
         let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
         guard build.isGood || !isOnTrial, !isHosts || reason != nil else { return }
