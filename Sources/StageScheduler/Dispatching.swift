@@ -48,24 +48,26 @@ extension Scheduler {
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
         if stage.verdictsInARow >= Self.verdictsBeforeControl,
             let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
-            let position = nextPosition(in: control)
+            let position = nextPosition(in: control, searchFirst: true)
         {
             return (control, position)
         }
+        // Where one death follows the other and nothing passes, it is time for verdicts: is it the plugin?
+        let searchFirst = stage.suspectDeathsInARow >= Self.deathsBeforeSearch
         for work in stage.works {
-            if let position = nextPosition(in: work) { return (work, position) }
+            if let position = nextPosition(in: work, searchFirst: searchFirst) { return (work, position) }
         }
         return nil
     }
 
-    private func nextPosition(in work: Work) -> Int? {
-        var search: Int?
+    private func nextPosition(in work: Work, searchFirst: Bool) -> Int? {
+        var other: Int?
         for (position, portion) in work.portions.enumerated() {
             if let due = portion.notBefore, due > now { continue }
-            if !portion.isSearch { return position }
-            if search == nil { search = position }
+            if portion.isSearch == searchFirst { return position }
+            if other == nil { other = position }
         }
-        return search
+        return other
     }
 
     /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown
