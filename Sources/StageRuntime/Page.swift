@@ -60,7 +60,9 @@ final class Page: @unchecked Sendable {
         var report = "\(signalName(signal)) at address 0x\(String(address, radix: 16))"
         if state == 2 {
             let length = min(Int(clamping: file.load64(PageLayout.crashTextLengthOffset)), PageLayout.maximumCrashTextBytes)
-            report += "\n" + String(decoding: file.bytes(PageLayout.crashTextOffset, length), as: UTF8.self)
+            var text = file.bytes(PageLayout.crashTextOffset, length)
+            if text.last == UInt8(ascii: "\n") { text.removeLast() }
+            report += "\n" + String(decoding: text, as: UTF8.self)
         } else {
             let count = min(Int(file.load32(PageLayout.crashFrameCountOffset)), PageLayout.maximumCrashFrames)
             for frame in 0..<count {

@@ -156,7 +156,7 @@ final class WorkerProcess {
 
     /// SIGABRT, so that the worker says where it is and leaves a core if it may; `kill` is due if it does not end.
     ///
-    /// A stopped process hears nothing, and is woken up for it.
+    /// A stopped process hears nothing, and is woken up for it, with the signal waiting for it, so that it does not go on in between.
     func abort(killAfter nanoseconds: UInt64) {
         isKilled = true
         killDue = monotonicNanoseconds() + nanoseconds

@@ -92,6 +92,8 @@ extension Scheduler {
         let left = request.ranges.intersecting(work.unresolved)
         guard !left.isEmpty else { return false }
         var suspects = suspects.intersecting(left)
+        // What is wrong on the pipe was written some time ago: the worker has gone on to other records since.
+        if case .garbage = cause { suspects = IndexRanges() }
         if suspects.isEmpty { suspects = left }
         if isExternal(cause) {
             for input in suspects.indexes { work.kills[input, default: 0] += 1 }

@@ -14,7 +14,12 @@ import Testing
         /// The records that it costs, if any.
         var lost = 4_750...4_750
         /// Workers that it may cost.
-        var deaths: Int { category == nil || category == "permanent" || category == "transient" ? 0 : isWholeBatch ? 8 : 3 }
+        var deaths: Int {
+            if category == nil || category == "permanent" || category == "transient" { return 0 }
+            // These are found out later, when the plugin is at other records: only halves find the one.
+            let isFoundLate = name == "write-garbage" || name == "close-descriptors"
+            return isWholeBatch || isFoundLate ? 8 : 3
+        }
         var isWholeBatch: Bool { with.contains("whole_batch") }
         var testDescription: String { with.isEmpty ? name : "\(name) (\(with))" }
 

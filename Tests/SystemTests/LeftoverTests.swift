@@ -41,16 +41,14 @@ import Testing
         job.expectNoProcessLeft()
     }
 
-    @Test func childrenThatWorkersLeaveBehindAreGoneWhenTheirWorkerIs() throws {
+    @Test func childrenThatWorkersLeaveBehindAreGoneWhenTheRunIs() throws {
         let job = try Job(
             400,
             Stages.pipeline(
                 Stages.read,
                 Stages.misbehave(#"do: "fork-child", when: { probability: 0.02, seed: 2 }"#, name: "children"),
-                Stages.misbehave(#"do: "fork-daemon", ms: 777456000, when: { probability: 0.02, seed: 3 }"#, name: "daemons"),
                 Stages.misbehave(
-                    #"do: "abort", each_ms: 2, when: { probability: 0.02, seed: 5, times: 1, memory: "crashes" }"#,
-                    #"restart: { max: 1000, backoff: "1ms" }"#), Stages.write))
+                    #"do: "fork-daemon", ms: 777456000, each_ms: 3, when: { probability: 0.02, seed: 3 }"#, name: "daemons"), Stages.write))
         let host = try job.start()
         try host.until("a daemon") { !Processes.with("sleep\0777456\0").isEmpty }
         let ended = try host.wait()
@@ -58,6 +56,24 @@ import Testing
         job.expectNoProcessLeft()
         // They have left group, session and environment: only their descent is left of them.
         Processes.expectNone(with: "sleep\0777456\0")
+    }
+
+    @Test func childrenOfAWorkerThatDiesAreGoneWhileTheRunGoesOn() throws {
+        // One worker forks a child at its first record and dies at a later one; the run goes on for long.
+        let job = try Job(
+            1_000,
+            Stages.pipeline(
+                Stages.read, Stages.misbehave(#"do: "fork-daemon", ms: 777789000, when: { nth: 5 }"#, "recycle_after: 1", name: "daemons"),
+                Stages.misbehave("each_ms: 5", name: "slow"), Stages.write))
+        let host = try job.start()
+        try host.until("a daemon") { !Processes.with("sleep\0777789\0").isEmpty }
+        try host.until("its end") { Processes.with("sleep\0777789\0").isEmpty }
+        #expect(!host.hasEnded(within: 0))
+        #expect(Processes.zombies(of: host.pid).count <= 4)
+        host.signal(SIGINT)
+        #expect(try host.wait(seconds: 30).code == 75)
+        job.expectNoProcessLeft()
+        Processes.expectNone(with: "sleep\0777789\0")
     }
 
     @Test func whatOutlivesAKilledHostIsEndedByTheNextOne() throws {

@@ -59,7 +59,8 @@ import Testing
         #expect(ended.output.contains("it is the plugin (or its configuration), not the data"), "\(ended.output)")
         #expect(job.events("stage_gave_up").count == 1)
         let deaths = job.events("worker_crashed").count
-        #expect(deaths <= 40, "\(deaths) deaths")
+        // What is found out later, at the end of the batch: halves have to find each record.
+        #expect(deaths <= (["close-descriptors", "write-garbage"].contains(deed) ? 150 : 40), "\(deaths) deaths")
         job.expectNoProcessLeft()
     }
 

@@ -57,6 +57,9 @@ pthread_mutex_t *_Nonnull cworker_checked_mutex(void);
 /* Starts a detached thread with a crash stack of its own. 0 or -errno. */
 int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
 
+/* The calling thread is not the one that a SIGABRT from the host is for: that asks where the plugin hangs. */
+void cworker_ignore_abort(void);
+
 /* Waits until the word, which another process counts up, has come to `target` (with wrap-around); 0 when the time was
  * over before. */
 int cworker_await_count(const uint32_t *_Nonnull word, uint32_t target, uint64_t timeout_nanoseconds);
