@@ -54,10 +54,12 @@ extension Scheduler {
             }
         }
         stage.tally.settleNewest()
+        if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
         if action == .stop || action == .hold {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
         }
+        if !worker.wasReady { stage.deathsBeforeReady += 1 }
         if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
         if !isExternal(cause), diedOnProbation(worker, of: stage, batchHadDied: batchHadDied, cause.sentence) { return }
         if isExternal(cause), worker.wasReady {
@@ -115,6 +117,8 @@ extension Scheduler {
         let left = request.ranges.intersecting(work.unresolved)
         guard !left.isEmpty else { return false }
         var suspects = suspects.intersecting(left)
+        // What is wrong on the pipe was written some time ago: the worker has gone on to other records since.
+        if case .garbage = cause { suspects = IndexRanges() }
         if suspects.isEmpty { suspects = left }
         if isExternal(cause) {
             for input in suspects.indexes { work.kills[input, default: 0] += 1 }
@@ -133,9 +137,10 @@ extension Scheduler {
                 work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(input)), isSearch: true))
             }
         } else {
+            // In front: one record is found before the next one is looked for.
             let (lower, upper) = suspects.halves()
-            work.portions.append(Portion(ranges: lower, isSearch: true))
-            work.portions.append(Portion(ranges: upper, isSearch: true))
+            work.portions.insert(Portion(ranges: upper, isSearch: true), at: 0)
+            work.portions.insert(Portion(ranges: lower, isSearch: true), at: 0)
         }
         return true
     }
@@ -180,6 +185,11 @@ extension Scheduler {
         let policy = stage.policy.restart
         stage.deaths.append(now)
         stage.deaths.removeAll { now.since($0) > policy.withinNanoseconds }
+        guard stage.deathsBeforeReady <= policy.maximum else {
+            // However long each of them took: a plugin that hangs while it is loaded dies once a minute.
+            giveUp(stage, "\(stage.deathsBeforeReady) workers in a row died before they were ready: \(reason)")
+            return
+        }
         guard stage.deaths.count <= policy.maximum else {
             giveUp(
                 stage,
@@ -209,6 +219,10 @@ extension Scheduler {
         case .hold: stage.isHeld = true
         case .stop:
             stage.hasGivenUp = true
+            // Nobody's data has been near it.
+            guard stage.facts != nil else {
+                return fail(.refused(stage: stage.index, message: "its plugin cannot be loaded: \(message)"))
+            }
             fail(.gaveUp(stage: stage.index, message: message))
         }
     }

@@ -48,24 +48,27 @@ extension Scheduler {
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
         if stage.verdictsInARow >= Self.verdictsBeforeControl,
             let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
-            let position = nextPosition(in: control, of: stage)
+            let position = nextPosition(in: control, of: stage, searchFirst: true)
         {
             return (control, position)
         }
+        // Where one death follows the other and nothing passes, it is time for verdicts: is it the plugin?
+        let searchFirst = stage.suspectDeathsInARow >= Self.deathsBeforeSearch
         for work in stage.works {
-            if let position = nextPosition(in: work, of: stage) { return (work, position) }
+            if let position = nextPosition(in: work, of: stage, searchFirst: searchFirst) { return (work, position) }
         }
         return nil
     }
 
-    private func nextPosition(in work: Work, of stage: StageState) -> Int? {
-        var search: Int?
+    private func nextPosition(in work: Work, of stage: StageState, searchFirst: Bool) -> Int? {
+        var other: Int?
         for (position, portion) in work.portions.enumerated() {
             if let due = portion.notBefore, due > now { continue }
-            if !portion.isSearch { return position }
-            if search == nil, mayTry(portion, of: work, in: stage) { search = position }
+            if portion.isSearch, !mayTry(portion, of: work, in: stage) { continue }
+            if portion.isSearch == searchFirst { return position }
+            if other == nil { other = position }
         }
-        return search
+        return other
     }
 
     /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown

@@ -121,6 +121,8 @@ package enum Event {
     case ready(WorkerID)
     /// The plugin was not accepted, or its `open` failed; `fatal`: no use in trying again. The process still lives.
     case refused(WorkerID, fatal: Bool, message: String)
+    /// What the pipeline says of some stage is nothing that its plugin takes. Told instead of `loaded`.
+    case misconfigured(String)
     /// Some records of a request have their outcome.
     case partial(WorkerID, DispatchID, Outcome)
     /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.

@@ -7,6 +7,8 @@ extension Scheduler {
     static var verdictsBeforeControl: Int { 3 }
     /// Records in a row after which a plugin that works in order, and cannot be tried on another batch, is blamed.
     static var verdictLimitInOrder: Int { 20 }
+    /// Deaths in a row, with nothing passing in between, after which suspects come before the rest of their batch.
+    static var deathsBeforeSearch: Int { 5 }
     /// How long a plugin may take to be loaded and opened without a heartbeat.
     static var openGraceNanoseconds: UInt64 { 60_000_000_000 }
     /// So many suspects are tried one by one; more are halved.

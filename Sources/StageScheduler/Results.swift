@@ -139,6 +139,7 @@ extension Scheduler {
         if !covered.isEmpty {
             stage.verdictsInARow = 0
             stage.verdictBatches = []
+            stage.suspectDeathsInARow = 0
             stage.consecutiveDeaths = 0
         }
     }

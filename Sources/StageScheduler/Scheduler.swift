@@ -89,6 +89,7 @@ package final class Scheduler {
         case .loaded(let id, let facts): workerLoaded(id, facts)
         case .ready(let id): workerReady(id)
         case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message)
+        case .misconfigured(let message): fail(.misconfigured(message))
         case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome)
         case .result(let id, let dispatch, let status, let outcome, let message, let retryMilliseconds, let busy):
             resultCame(

@@ -49,6 +49,8 @@ final class WorkerState {
     var isIncoming = false
     /// The build of the plugin that it has loaded.
     var build = 0
+    /// Another one is to take its place: it gets nothing new, and leaves when it has answered what is out.
+    var isRetiring = false
     /// Its `open` has succeeded.
     var wasReady = false
     /// When it was asked to leave.
@@ -62,9 +64,9 @@ final class WorkerState {
     }
 
     var isAlive: Bool { phase != .dying }
-    var canServe: Bool { phase == .ready && !isStandby && !isIncoming }
+    var canServe: Bool { phase == .ready && !isStandby && !isIncoming && !isRetiring }
     /// Counts towards the workers that the stage is to have.
-    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving }
+    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving && !isRetiring }
 }
 
 /// A stage's place in the pipeline, its work and its workers.
@@ -106,6 +108,8 @@ final class StageState {
     /// Times of the deaths that count.
     var deaths: [Moment] = []
     var consecutiveDeaths = 0
+    /// Deaths in a row of workers that were never ready.
+    var deathsBeforeReady = 0
     var hasGivenUp = false
     var isHeld = false
     var giveUpMessage = ""
@@ -114,6 +118,8 @@ final class StageState {
     /// Verdicts since a record last passed.
     var verdictsInARow = 0
     var verdictBatches: Set<UInt64> = []
+    /// Deaths that records may be to blame for, since one last passed.
+    var suspectDeathsInARow = 0
 
     // A sink: results that its log may not claim before the sink has made them durable.
     var unsynced: [Work] = []

@@ -27,6 +27,10 @@ struct Swap {
     var phase = Phase.loading
     /// The stage was held: there is nothing to go back to.
     var wasHeld = false
+    var isOnProbation: Bool {
+        if case .probation = phase { return true }
+        return false
+    }
     /// Counts of the stage when the new build took over.
     var before = Counts()
 }

@@ -81,8 +81,9 @@ extension Scheduler {
     }
 
     /// Opens a loaded worker, unless it must wait for the checkpoint that the one before it leaves behind.
+    /// Nothing is opened before all plugins are known: what a file says of one of them may be wrong, and `open` has effects.
     private func openIfDue(_ worker: WorkerState, of stage: StageState) {
-        guard worker.phase == .loaded, !worker.isIncoming else { return }
+        guard worker.phase == .loaded, !worker.isIncoming, isEveryPluginKnown else { return }
         if worker.isStandby, stage.isPositional { return }
         open(worker, of: stage)
     }
@@ -125,6 +126,7 @@ extension Scheduler {
         worker.wasReady = true
         worker.since = now
         stages[worker.stage].hadWorkerBefore = true
+        stages[worker.stage].deathsBeforeReady = 0
         note(.workerReady(stage: worker.stage, id))
     }
 
@@ -161,15 +163,36 @@ extension Scheduler {
     }
 
     /// Replaces workers that have served long enough or grown too large, between two batches.
+    ///
+    /// The one that takes over is a standby, started for it where there is none. It has its plugin loaded, and where workers
+    /// are independent opened, before the old one gets nothing new any more.
     private func recycle(_ stage: StageState) {
+        for worker in stage.workers where worker.isRetiring && worker.phase == .ready && worker.outstanding.isEmpty {
+            leave(worker)
+        }
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
         if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) {
             return
         }
-        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
+        guard stage.swap == nil || stage.swap?.isOnProbation == true else { return }
+        for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
-            if old || large { leave(worker) }
+            guard old || large else { continue }
+            guard let standby = stage.workers.first(where: { $0.isStandby && $0.isAlive && $0.phase != .leaving }) else {
+                start(stage, asStandby: true)
+                return
+            }
+            if stage.isPositional {
+                // Two of them never stand at the same place: the new one opens when the old one has left.
+                guard standby.phase == .loaded, worker.outstanding.isEmpty else { return }
+                return leave(worker)
+            }
+            guard standby.phase == .ready else { return }
+            worker.isRetiring = true
+            promoteStandby(of: stage)
+            if worker.outstanding.isEmpty { leave(worker) }
+            return
         }
     }
 

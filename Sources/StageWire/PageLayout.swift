@@ -11,6 +11,7 @@ package enum PageLayout {
     package static let crashFrameCountOffset = 76
     package static let crashAddressOffset = 80
     package static let crashTextLengthOffset = 88
+    package static let crashErrorOffset = 96
     package static let crashFramesOffset = 128
     package static let maximumCrashFrames = 64
     package static let crashTextOffset = 1_024
@@ -23,6 +24,7 @@ package enum PageLayout {
     package static let slotCountOfRecordsOffset = 16
     package static let slotCurrentOffset = 20
     package static let slotAcknowledgedOffset = 24
+    package static let slotFirstOffset = 28
     package static let slotSinceOffset = 32
     package static let slotStatesOffset = 64
 

@@ -47,6 +47,7 @@ struct JobRunner {
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
         setup.runIdentity = record.run
+        setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
         record.plugins = []
@@ -54,9 +55,10 @@ struct JobRunner {
         try orFail(folder) { () throws(SystemError) in
             for (stage, plugin) in zip(pipeline.stages, plugins) {
                 let kept = try directory.keepPlugin(plugin.path)
-                setup.stages.append(
-                    StageSetup(
-                        policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON))
+                var stageSetup = StageSetup(
+                    policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON)
+                stageSetup.dumpsCore = stage.core.value
+                setup.stages.append(stageSetup)
                 record.plugins.append(
                     .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
             }
@@ -114,6 +116,7 @@ struct JobRunner {
             display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
             let ended = try host.run()
             isStopped = host.isStoppedForGood
+            if case .misconfigured = ended { PipelineLoading.report(host.pluginProblems) }
             end = ended
             Self.keepVersions(host.identities, in: &record, folder)
             logError = host.storageError
@@ -293,6 +296,7 @@ extension RunEnd {
         case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
         case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)
+        case .misconfigured(let message): ("failed", message, .configuration)
         case .wrongInput(let message): ("failed", message, .damagedData)
         }
     }
