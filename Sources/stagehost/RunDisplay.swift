@@ -95,6 +95,8 @@ final class RunDisplay: HostObserver {
         case .workerRefused(let stage, _, let message):
             // The run's own last words say it again, if it ends the run.
             return isVerbose ? "stage \"\(stageNames[stage])\": \(message)" : nil
+        case .poisonFound(let stage, let batch, let input, .host(let times)):
+            return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) takes the host along (\(times) times): set aside"
         case .poisonFound(let stage, let batch, let input, let cause):
             return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
         case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
