@@ -276,7 +276,7 @@ struct JobRunner {
         return code
     }
 
-    /// A plugin that does not take its configuration says why in its own words; its schema knows the place in the file.
+    /// A plugin in the place of another kind: the file has the place of it.
     private func explainRefusal(of stage: Int) {
         guard plugins.indices.contains(stage),
             case .success(let description) = PluginProbe.describe(plugins[stage].path)
