@@ -64,10 +64,10 @@ extension Scheduler {
         sharedLimit(of: stage)?.throttle.passed(records, at: now)
     }
 
-    /// An answer asks for a pause: everything that shares the rate slows down.
-    func throttled(_ stage: StageState, sentAt: Moment) {
+    /// Answers ask for a pause: everything that shares the rate slows down.
+    func throttled(_ stage: StageState, records: Int = 1, sentAt: Moment) {
         let throttle = sharedLimit(of: stage)?.throttle ?? stage.throttle
-        guard throttle.refused(sentAt: sentAt, at: now), let rate = throttle.rate else { return }
+        guard throttle.refused(records, sentAt: sentAt, at: now), let rate = throttle.rate else { return }
         note(.stageSlowed(stage: stage.index, recordsPerSecond: rate))
     }
 

@@ -106,9 +106,8 @@ extension Scheduler {
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
     private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, sentAt: Moment) {
         var covered = outcome.covered
-        if outcome.failures.contains(where: { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }) {
-            throttled(stage, sentAt: sentAt)
-        }
+        let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
+        if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {

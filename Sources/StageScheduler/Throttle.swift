@@ -112,11 +112,11 @@ final class Throttle {
         if policy.decrease < 1, records > 0 { passed.add(records, at: now) }
     }
 
-    /// An answer to something handed out at `sentAt` asks for a pause.
+    /// So many answers to what was handed out at `sentAt` ask for a pause.
     ///
     /// - Returns: Whether it is slower now than before.
-    func refused(sentAt: Moment, at now: Moment) -> Bool {
-        refusals += 1
+    func refused(_ records: Int, sentAt: Moment, at now: Moment) -> Bool {
+        refusals += UInt64(records)
         guard policy.decrease < 1 else { return false }
         if let slowedAt, sentAt <= slowedAt { return false }
         refill(now)
