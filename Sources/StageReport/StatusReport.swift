@@ -40,7 +40,7 @@ package struct StatusReport: Sendable {
         .object([
             .init("job", .string(job)),
             .init("state", .string(state)),
-            .init("message", message.map(JSONValue.string) ?? .null),
+            .init("message", (message ?? status.waitsFor).map(JSONValue.string) ?? .null),
             .init(
                 "records",
                 .object([
@@ -95,6 +95,8 @@ package struct StatusReport: Sendable {
             .init("records_out", .count(stage.kind == .sink ? stage.counts.passed : stage.counts.outputs)),
             .init("filtered", .count(stage.counts.filtered)),
             .init("failed", .count(stage.counts.failed)),
+            .init(
+                "failed_by", .object(stage.failedBy.sorted { $0.key < $1.key }.map { .init($0.key, .count($0.value)) })),
             .init("retries", .count(stage.retries)),
             .init("crashes", .count(stage.crashes)),
             .init("restarts", .count(stage.restarts)),
@@ -105,7 +107,16 @@ package struct StatusReport: Sendable {
             .init(
                 "metrics",
                 .object(stage.metrics.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })),
+            .init("rate", stage.rate.map(rate) ?? .null),
             .init("message", stage.message.isEmpty ? .null : .string(stage.message)),
+        ])
+    }
+
+    private func rate(_ rate: RateStatus) -> JSONValue {
+        .object([
+            .init("records_per_second", .rounded(rate.recordsPerSecond)),
+            .init("full", rate.full.map(JSONValue.rounded) ?? .null), .init("slowed", .boolean(rate.isSlowed)),
+            .init("refusals", .count(rate.refusals)),
         ])
     }
 }

@@ -44,11 +44,13 @@ package struct StoredStatus: Sendable {
     ) {
         self.job = job
         self.state = state
-        self.message = message
+        let word = LastWord(lastWord)
+        // Why a job that runs is paused, says its host.
+        self.message = message ?? (isRunning ? word.root.text("message") : nil)
         self.isRunning = isRunning
         self.sourceHasEnded = sourceHasEnded
         self.stages = stages
-        self.lastWord = LastWord(lastWord)
+        self.lastWord = word
     }
 
     /// The status of a host that has just been asked. What it has in hand and what it has done belong to one moment, and
@@ -131,7 +133,9 @@ package struct StoredStatus: Sendable {
             .init("deaths", word.list("deaths")),
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
+            .init("failed_by", word.object("failed_by")),
             .init("metrics", word.object("metrics")),
+            .init("rate", isRunning ? word.object("rate", orElse: .null) : .null),
             .init("message", word.text("message").map(JSONValue.string) ?? .null),
         ])
     }
@@ -174,6 +178,7 @@ package struct StoredStatus: Sendable {
             table.add(
                 [stage.name, stage.plugin, state(of: stage)] + numbers
                     + [resident == 0 ? "-" : HumanNumbers.bytes(resident)])
+            if isRunning, let remark = rateRemark(LastWord.Object(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
             if let remark = word.text("message") {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }
@@ -203,6 +208,18 @@ package struct StoredStatus: Sendable {
         }
         guard !deaths.isEmpty else { return [] }
         return ["last deaths:"] + deaths.sorted { $0.at < $1.at }.suffix(Self.deathsInLines).map { "  " + $0.line }
+    }
+
+    /// What is to be said of a stage whose rate is limited.
+    private func rateRemark(_ rate: LastWord.Object) -> String? {
+        guard let now = rate.optionalNumber("records_per_second") else { return nil }
+        let full = rate.optionalNumber("full")
+        guard rate.members["slowed"] == .boolean(true) else {
+            return full.map { "at most \(HumanNumbers.rate($0)) records/s" }
+        }
+        let refusals = rate.count("refusals")
+        return "slowed to \(HumanNumbers.rate(now))" + (full.map { " of \(HumanNumbers.rate($0))" } ?? "")
+            + " records/s: \(HumanNumbers.count(refusals)) \(refusals == 1 ? "answer" : "answers") asked for a pause"
     }
 }
 
@@ -241,9 +258,9 @@ private struct LastWord: Sendable {
             return value
         }
 
-        func object(_ key: String) -> JSONValue {
-            guard case .object = members[key] else { return .object([]) }
-            return members[key] ?? .object([])
+        func object(_ key: String, orElse other: JSONValue = .object([])) -> JSONValue {
+            guard case .object = members[key] else { return other }
+            return members[key] ?? other
         }
 
         func list(_ key: String) -> JSONValue {

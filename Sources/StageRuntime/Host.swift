@@ -434,6 +434,9 @@ package final class Host {
                 pending.append(.misbehaved(worker.id, .lost("it closed its data channel")))
             }
         }
+        if setup.policy.memoryReserveBytes != nil, let bytes = MachineMemory().availableBytes {
+            pending.append(.availableMemory(bytes: bytes))
+        }
         if let timeLimitAt, time >= timeLimitAt {
             self.timeLimitAt = nil
             pending.append(.drain(reason: "time limit reached"))

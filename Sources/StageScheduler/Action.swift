@@ -91,6 +91,10 @@ package enum Note: Sendable {
     case pluginSwapped(stage: Int, build: Int, isNew: Bool)
     case swapRolledBack(stage: Int, build: Int, reason: String)
     case stageGaveUp(stage: Int, message: String)
+    /// Answers ask for a pause: so many records per second from now on.
+    case stageSlowed(stage: Int, recordsPerSecond: Double)
+    /// `ordered: false` was asked for, and the next stage cannot do with it.
+    case orderKept(stage: Int, reason: String)
     case paused(String)
     case resumed
     case draining(String)

@@ -126,7 +126,7 @@ extension Scheduler {
             work.deathCount += 1
             for input in suspects.indexes { work.deaths[input, default: 0] += 1 }
         }
-        if alone, left.count == 1, let input = left.first, isGuilty(input, of: work, cause) {
+        if alone, left.count == 1, let input = left.first, isGuilty(input, of: work, in: stage, cause) {
             condemn(input, of: work, in: stage, cause, evidence)
             return true
         }
@@ -134,7 +134,9 @@ extension Scheduler {
         if !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
         if suspects.count <= Self.aloneAtMost {
             for input in suspects.indexes {
-                work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(input)), isSearch: true))
+                let notBefore = alone && left.count == 1 ? pause(before: input, of: work, in: stage, cause) : nil
+                work.portions.append(
+                    Portion(ranges: IndexRanges(CollectionOfOne(input)), notBefore: notBefore, isSearch: true))
             }
         } else {
             // In front: one record is found before the next one is looked for.
@@ -146,9 +148,24 @@ extension Scheduler {
     }
 
     /// A kill from outside says little: an operator, a script, the kernel short of memory. It takes more of them.
-    private func isGuilty(_ input: UInt32, of work: Work, _ cause: DeathCause) -> Bool {
-        isExternal(cause)
-            ? work.kills[input] ?? 0 >= Self.killsToBlame : work.deaths[input] ?? 0 >= Self.deathsToBlame
+    private func isGuilty(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause) -> Bool {
+        guard !isExternal(cause) else { return work.kills[input] ?? 0 >= Self.killsToBlame }
+        let deaths = work.deaths[input] ?? 0
+        let retry = stage.policy.retry
+        return deaths >= (retry.on.contains(cause.retryCause) ? max(Self.deathsToBlame, retry.attempts) : Self.deathsToBlame)
+    }
+
+    /// A record that could be blamed already, and is tried again because the stage's `retry.on` says so, waits like one
+    /// that has failed.
+    private func pause(before input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause) -> Moment? {
+        guard !isExternal(cause), stage.policy.retry.on.contains(cause.retryCause), let deaths = work.deaths[input],
+            deaths >= Self.deathsToBlame
+        else { return nil }
+        stage.retries += 1
+        note(
+            .recordRetried(
+                stage: stage.index, batch: work.batch, input: input, attempt: deaths + 1, message: cause.sentence))
+        return now.advanced(by: backoff(stage.policy.retry, after: deaths - 1))
     }
 
     private func condemn(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause, _ evidence: String)
@@ -229,6 +246,15 @@ extension Scheduler {
 }
 
 extension DeathCause {
+    /// The word by which `retry.on` speaks of it.
+    fileprivate var retryCause: RetryCause {
+        switch self {
+        case .timeout: .timeout
+        case .memory: .memory
+        case .signal, .exit, .garbage, .lost: .crash
+        }
+    }
+
     /// For people: "killed by signal 11 (SIGSEGV)".
     package var sentence: String {
         switch self {

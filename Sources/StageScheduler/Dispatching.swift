@@ -4,6 +4,7 @@ import StageModel
 
 extension Scheduler {
     func dispatchWork(of stage: StageState) {
+        stage.pacedUntil = nil
         guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
         // The only worker finishes what it has, so that another can take its place.
         if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
@@ -23,7 +24,8 @@ extension Scheduler {
             guard let (work, position) = nextPortion(of: stage) else { return }
             // What a search hands out travels alone: a death must speak of nothing else.
             if work.portions[position].isSearch, !worker.outstanding.isEmpty { return }
-            send(work.portions.remove(at: position), of: work, to: worker, stage)
+            guard let portion = takePortion(position, of: work, stage) else { return }
+            send(portion, of: work, to: worker, stage)
         }
     }
 
@@ -85,7 +87,19 @@ extension Scheduler {
             let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
             mayTry(work.portions[position], of: work, in: stage)
         else { return }
-        send(work.portions.remove(at: position), of: work, to: worker, stage)
+        guard let portion = takePortion(position, of: work, stage) else { return }
+        send(portion, of: work, to: worker, stage)
+    }
+
+    /// Takes from what waits as much as may be handed out now; nil: nothing.
+    private func takePortion(_ position: Int, of work: Work, _ stage: StageState) -> Portion? {
+        var portion = work.portions[position]
+        guard !portion.ranges.isEmpty else { return work.portions.remove(at: position) }
+        let most = allowance(portion, of: work, stage)
+        guard most > 0 else { return nil }
+        guard most < portion.ranges.count else { return work.portions.remove(at: position) }
+        (portion.ranges, work.portions[position].ranges) = portion.ranges.split(at: most)
+        return portion
     }
 
     private func send(_ portion: Portion, of work: Work, to worker: WorkerState, _ stage: StageState) {
@@ -94,9 +108,10 @@ extension Scheduler {
         worker.outstanding.append(
             Dispatch(
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
-                isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
+                isSearch: portion.isSearch, sentAt: now, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
         work.inHand += 1
         if work.isApart(portion) { trial = (worker, id) }
+        handedOut(portion.ranges.count, of: stage)
         if work.isFinish {
             let base: UInt64 = 0x8000_0000_0000_0000 | UInt64(stage.index) << 40
             actions.append(.send(worker.id, id, .finish(batch: work.batch, firstIdentifier: base)))

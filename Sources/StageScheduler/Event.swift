@@ -156,4 +156,9 @@ package enum Event {
     case restart(stage: String, build: Int?, request: UInt64)
     case pause
     case unpause
+    /// What the machine has free, when it was measured; only told where a reserve is asked for.
+    case availableMemory(bytes: UInt64)
+    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows. Names,
+    /// kinds, `durable`, `ordered` and `threads` stay as they were.
+    case policyChanged(JobPolicy)
 }

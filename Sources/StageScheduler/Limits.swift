@@ -31,6 +31,8 @@ extension Scheduler {
     static var closeGraceNanoseconds: UInt64 { 5_000_000_000 }
     /// Outputs read ahead from a log for the next stage.
     static var fetchAhead: UInt64 { 8 }
+    /// Batches that may be ahead of one that is waited for, where the order is not kept.
+    static var passedByAtMost: UInt64 { 10_000 }
     /// Pause after a source said that it has nothing now; shorter if it only returned nothing.
     static var idleNanoseconds: UInt64 { 50_000_000 }
     static var emptyReadNanoseconds: UInt64 { 1_000_000 }

@@ -16,7 +16,7 @@ extension Scheduler {
             return
         }
         worker.outstanding[position].ranges.subtract(outcome.covered)
-        resolve(outcome, of: work, in: stage)
+        resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
 
@@ -66,22 +66,22 @@ extension Scheduler {
     ) {
         switch status {
         case .ok, .end, .idle:
-            for earlier in request.provisional { resolve(earlier, of: work, in: stage) }
-            resolve(outcome, of: work, in: stage)
+            for earlier in request.provisional { resolve(earlier, of: work, in: stage, sentAt: request.sentAt) }
+            resolve(outcome, of: work, in: stage, sentAt: request.sentAt)
             // That of an earlier part of the batch says nothing of this one.
             if !work.isReplay { work.checkpoint = outcome.checkpoint }
         case .retry:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds)
         case .reject:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             for input in unaccounted(work, request, stage).indexes {
                 setAside(
                     input, of: work, in: stage, category: "permanent",
                     message: message.isEmpty ? "the plugin rejected the batch" : message)
             }
         case .fatal:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
             let rest = unaccounted(work, request, stage)
             if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
@@ -104,8 +104,10 @@ extension Scheduler {
     }
 
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
-    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState) {
+    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, sentAt: Moment) {
         var covered = outcome.covered
+        let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
+        if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {
@@ -132,6 +134,7 @@ extension Scheduler {
         }
         work.unresolved.subtract(covered)
         if !work.apart.isEmpty { work.apart.subtract(covered) }
+        passed(covered.count, of: stage)
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
@@ -147,7 +150,8 @@ extension Scheduler {
     private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
-        guard tries < stage.policy.retry.attempts || work.isReplay else {
+        let mayTry = tries < stage.policy.retry.attempts && stage.policy.retry.on.contains(.transient)
+        guard mayTry || work.isReplay else {
             setAside(failure.input, of: work, in: stage, category: "transient", message: failure.message)
             return
         }
@@ -196,6 +200,7 @@ extension Scheduler {
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)
         stage.notBefore = max(stage.notBefore ?? now, now.advanced(by: pause))
+        if milliseconds > 0, hasRate(stage) { throttled(stage, sentAt: request.sentAt) }
     }
 
     /// Makes a record a dead letter.
@@ -213,6 +218,7 @@ extension Scheduler {
             input: input, category: category, message: message,
             attempts: attempts ?? tried, signal: signal, evidence: evidence)
         work.letters.append(letter)
+        stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
     }
 
@@ -288,6 +294,8 @@ extension Scheduler {
                 input: 0, category: "permanent", message: $0.message, attempts: 1, evidence: "", unreadable: $0)
         }
         for letter in letters { note(.recordFailed(stage: 0, batch: batch, letter)) }
+        if failed > 0 { stage.failedBy["permanent", default: 0] += failed }
+        handedOut(Int(clamping: records + failed), of: stage)
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta

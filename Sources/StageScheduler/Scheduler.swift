@@ -17,7 +17,7 @@ package final class Scheduler {
         case over(RunEnd)
     }
 
-    let policy: JobPolicy
+    var policy: JobPolicy
     let stages: [StageState]
     let recoveredLast: UInt64
     let sourceCounts: [UInt32]
@@ -40,6 +40,10 @@ package final class Scheduler {
     var random: SplitMix64
     var pauseReason: String?
     var stallReason: String?
+    /// Why nothing is given out: the machine is short of memory.
+    var memoryReason: String?
+    /// By name.
+    var limits: [String: SharedLimit] = [:]
     var idleUntil: Moment?
     /// What a stage wants, and what those above must keep for it, depends on the plugins.
     var isEveryPluginKnown = false
@@ -66,6 +70,7 @@ package final class Scheduler {
             stage.recoveredInterruptions = pair.1.interruptions
             stage.tally = pair.1.tally
             stage.tally.closeAll()
+            stage.failedBy = pair.1.failedBy
             return stage
         }
         recoveredLast = stages[0].committed.through
@@ -76,6 +81,7 @@ package final class Scheduler {
         // What is skipped keeps its ordinals.
         nextIdentifier = policy.skipRecords + stages[0].counts.inputs
         recoveredRecords = policy.skipRecords + stages[0].counts.inputs
+        for limit in policy.limits { limits[limit.name] = SharedLimit(limit) }
     }
 
     /// Takes one event; returns what is to be done because of it, in order.
@@ -121,6 +127,8 @@ package final class Scheduler {
         case .unpause:
             if pauseReason != nil { note(.resumed) }
             pauseReason = nil
+        case .availableMemory(let bytes): availableMemoryMeasured(bytes)
+        case .policyChanged(let policy): policyChanged(policy)
         }
         advance()
         return actions
@@ -140,7 +148,7 @@ package final class Scheduler {
         repeat {
             before = inputsTaken
             for stage in stages.reversed() {
-                let goesOn = mode == .running && pauseReason == nil && stallReason == nil
+                let goesOn = mode == .running && waitsFor == nil
                 if goesOn { takeInput(stage) }
                 // Before the next batch is given to it: the time between two batches is the only one for it.
                 syncSink(stage)
@@ -150,7 +158,10 @@ package final class Scheduler {
         checkEnd()
     }
 
-    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput } }
+    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput + UInt64($1.takenAhead.count) } }
+
+    /// Why nothing new is given out in a job that runs; nil: nothing is in the way.
+    var waitsFor: String? { pauseReason ?? stallReason ?? memoryReason }
 
     func note(_ note: Note) { actions.append(.note(note)) }
 

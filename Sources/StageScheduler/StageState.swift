@@ -11,6 +11,7 @@ struct Dispatch {
     var ranges: IndexRanges
     var work: Work?
     var isSearch = false
+    var sentAt: Moment
     /// Of an atomic stage: what partial answers said, which stands only when the request is done.
     var provisional: [Outcome] = []
     /// When the worker can have begun it: sent, and fewer than `threads` requests before it. nil: it waits its turn.
@@ -72,7 +73,7 @@ final class WorkerState {
 /// A stage's place in the pipeline, its work and its workers.
 final class StageState {
     let index: Int
-    let policy: StagePolicy
+    var policy: StagePolicy
     var facts: PluginFacts?
 
     /// What the log has, of this run and of earlier ones.
@@ -83,7 +84,9 @@ final class StageState {
 
     /// The next batch to take, in order.
     var nextInput: UInt64
-    /// In order of arrival, which is order of number.
+    /// Those above it that were taken before their turn.
+    var takenAhead: Set<UInt64> = []
+    /// In order of number.
     var works: [Work] = []
     var finished: [UInt64: Finished] = [:]
     /// Outputs that were fetched from the log for the next stage.
@@ -115,6 +118,9 @@ final class StageState {
     var giveUpMessage = ""
     /// The stage backs off as a whole until then.
     var notBefore: Moment?
+    let throttle: Throttle
+    /// When its rate lets go on what waits for it.
+    var pacedUntil: Moment?
     /// Verdicts since a record last passed.
     var verdictsInARow = 0
     var verdictBatches: Set<UInt64> = []
@@ -159,10 +165,13 @@ final class StageState {
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
     var done = false
+    /// Dead letters by their category, with what earlier runs left.
+    var failedBy: [String: UInt64] = [:]
 
     init(index: Int, policy: StagePolicy, committed: CommittedSet, counts: Counts) {
         self.index = index
         self.policy = policy
+        throttle = Throttle(policy.rate)
         self.committed = committed
         self.counts = counts
         nextInput = 1
@@ -251,6 +260,8 @@ package struct RecoveredStage {
     package var interruptions: [UInt64: [UInt32: Interruption]] = [:]
     /// What earlier hosts have counted.
     package var tally = StageTally()
+    /// Dead letters by category.
+    package var failedBy: [String: UInt64] = [:]
 
     package init() {}
 }

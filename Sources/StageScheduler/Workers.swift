@@ -5,7 +5,7 @@ import StageModel
 extension Scheduler {
     /// Starts, opens and replaces workers until there are as many as wanted.
     func maintainWorkers(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld, !stage.done else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !stage.done, memoryReason == nil else { return }
         if let restartAt = stage.restartAt, restartAt > now { return }
         stage.restartAt = nil
         if pauseReason == nil { recycle(stage) }
@@ -21,6 +21,7 @@ extension Scheduler {
             start(stage, asStandby: false)
             serving += 1
         }
+        letSpareOnesLeave(stage, serving)
         guard stage.facts != nil else { return }
         var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
         while waiting < stage.policy.standby {
@@ -28,6 +29,13 @@ extension Scheduler {
             waiting += 1
         }
         for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Fewer may be wanted than before: those with the least in hand leave.
+    private func letSpareOnesLeave(_ stage: StageState, _ serving: Int) {
+        guard serving > stage.wantedWorkers, !stage.isPositional, stage.swap == nil else { return }
+        let spare = stage.workers.filter { $0.isServing }.sorted { $0.outstanding.count < $1.outstanding.count }
+        for worker in spare.prefix(serving - stage.wantedWorkers) { leave(worker) }
     }
 
     func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
@@ -75,7 +83,10 @@ extension Scheduler {
             return
         }
         stage.facts = facts
-        isEveryPluginKnown = isEveryPluginKnown || stages.allSatisfy { $0.facts != nil }
+        if !isEveryPluginKnown, stages.allSatisfy({ $0.facts != nil }) {
+            isEveryPluginKnown = true
+            explainKeptOrder()
+        }
         worker.phase = .loaded
         openIfDue(worker, of: stage)
     }

@@ -41,7 +41,8 @@ struct JobRunner {
             record.skip = skip
             record.limit = limit
         }
-        let policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        var policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        policy.forgiven = record.forgiven
         var setup = HostSetup(
             job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
             workerProgram: RunSetup.workerProgram)
@@ -82,6 +83,8 @@ struct JobRunner {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
             recovery = try logs.recovery()
+            try RecoveredFailures.add(
+                to: &recovery, of: pipeline.stages.map(\.name.value), folder: folder, letters: letters, logs: logs)
         } catch {
             throw CommandFailure(error, job: job)
         }
@@ -257,6 +260,8 @@ struct JobRunner {
         events.flush()
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
+        // Whoever goes on has seen them: the limits look at what comes from now on.
+        if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)

@@ -104,6 +104,11 @@ final class RunDisplay: HostObserver {
             return "stage \"\(stageNames[stage])\": \(isNew ? "a new build of its plugin serves" : "new workers serve")"
         case .swapRolledBack(let stage, _, let reason):
             return "stage \"\(stageNames[stage])\": the old build stays: \(reason)"
+        case .orderKept(let stage, let reason):
+            return "warning: stage \"\(stageNames[stage])\": `ordered: false` has no effect: \(reason)"
+        case .stageSlowed(let stage, let rate):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": its answers ask for a pause: \(HumanNumbers.rate(rate)) records/s from now on"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"
         case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"
