@@ -93,6 +93,10 @@ package final class EventFile {
                 [number("build", UInt64(build)), .init("reason", .string(reason))])
         case .stageGaveUp(let stage, let message):
             write("stage_gave_up", stage: stages[stage], [.init("message", .string(message))])
+        case .stageSlowed(let stage, let rate):
+            write("stage_slowed", stage: stages[stage], [.init("records_per_second", .rounded(rate))])
+        case .orderKept(let stage, let reason):
+            write("order_kept", stage: stages[stage], [.init("reason", .string(reason))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])
         case .resumed: write("resumed")
         case .draining(let reason): write("draining", [.init("reason", .string(reason))])

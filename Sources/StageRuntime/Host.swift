@@ -1,5 +1,6 @@
 import Glibc
 package import LinuxIO
+package import StageConfig
 import StageControl
 package import StageLog
 import StageModel
@@ -7,7 +8,7 @@ package import StageScheduler
 import StageWire
 
 /// One build of a stage's plugin, in the job directory.
-struct PluginBuild {
+struct PluginBuild: Sendable {
     var path: String
     var digest: String
 }
@@ -26,6 +27,11 @@ package final class Host {
     private static let tickNanoseconds: UInt64 = 100_000_000
     /// Frames taken from one worker before the others have their turn.
     private static let framesInARow = 16
+    /// What a worker that hangs has to say where; and to write a core besides.
+    private static let abortGraceNanoseconds: UInt64 = 250_000_000
+    private static let coreGraceNanoseconds: UInt64 = 20_000_000_000
+    /// Ticks after a death at which is looked for processes that it has left behind.
+    private static let strayTicks = 20
 
     private let setup: HostSetup
     private let scheduler: Scheduler
@@ -53,6 +59,11 @@ package final class Host {
     /// What the logs cannot do any more, where that is why the run has ended.
     package private(set) var storageError: LogError?
     private var desk: ControlDesk?
+    private var mark: HostMark?
+    private var check: PluginCheck
+    private var memoryKills = MemoryKills()
+    private var strayTicksLeft = 0
+    private var ticks = 0
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
 
@@ -87,6 +98,7 @@ package final class Host {
             "SWIFT_BACKTRACE=enable=no", "STAGEHOST_HOST_PID=\(getpid())", "STAGEHOST_RUN=\(setup.runIdentity)",
         ]
         environment = inherited
+        check = PluginCheck(kinds: setup.stages.map(\.policy.kind), objections: setup.objections)
         startedAt = monotonicNanoseconds()
         if let timeLimitNanoseconds { timeLimitAt = startedAt + timeLimitNanoseconds }
     }
@@ -101,6 +113,10 @@ package final class Host {
         try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
         try poller.add(tick.descriptor.number, .readable, token: Token.tick)
         tick.set(startedAt + Self.tickNanoseconds)
+        let mark = try HostMark(folder: setup.jobFolder)
+        self.mark = mark
+        // Whoever ends in order has interrupted nobody.
+        defer { try? JobDirectory.clearPages(of: setup.jobFolder) }
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
@@ -108,7 +124,7 @@ package final class Host {
             handlePending()
             if let ending {
                 observer?.ticked(scheduler.status, isLast: true)
-                killStrays(except: [])
+                killAllStrays()
                 if let storageError { return .broken("\(storageError)") }
                 return ending
             }
@@ -152,11 +168,10 @@ package final class Host {
         case .kill(let id, let cause):
             guard let worker = workers[id.number] else { return }
             worker.page.cancel()
-            _ = cause
-            worker.child.killGroup()
+            end(worker, for: cause)
         case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
         case .append(let commit):
-            storage.submit(.append(commit, digest: builds[commit.stage][commit.build].digest))
+            storage.submit(.append(commit, build: builds[commit.stage][commit.build]))
         case .flush: storage.submit(.flush)
         case .note(let note): observer?.noted(note)
         case .reply(let request, let ok, let message, let isLast):
@@ -169,17 +184,39 @@ package final class Host {
         let setup = setup.stages[stage]
         do throws(SystemError) {
             let worker = try WorkerProcess(
-                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build].path,
+                id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram,
+                plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
-                environment: environment)
+                environment: environment + limits(of: setup))
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
             try poller.add(worker.answers.number, .readable, token: worker.token(.answers))
             try poller.add(worker.text.number, .readable, token: worker.token(.text))
         } catch {
-            if let worker = workers.removeValue(forKey: id.number) { worker.child.killGroup() }
+            if let worker = workers.removeValue(forKey: id.number) { worker.kill() }
             pending.append(.exited(id, Death(cause: .lost("the worker could not be started: \(error)"))))
         }
+    }
+
+    /// What the worker does to itself before it loads anything.
+    private func limits(of stage: StageSetup) -> [String] {
+        var entries: [String] = []
+        if stage.dumpsCore { entries.append("STAGEHOST_CORE=1") }
+        if let memory = stage.policy.memoryBytes {
+            // Memory is looked at ten times a second. In between a plugin may take as much again, and no more; what
+            // allocators and thread stacks set aside without using it has room, too.
+            let room = UInt64(256 << 20) + UInt64(stage.policy.threads) * (16 << 20)
+            let (bytes, overflow) = memory.multipliedReportingOverflow(by: 2)
+            if !overflow { entries.append("STAGEHOST_DATA_LIMIT=\(bytes.addingReportingOverflow(room).partialValue)") }
+        }
+        return entries
+    }
+
+    /// Kills a worker. One that hangs is asked to show where first, if it is known which of its threads does.
+    private func end(_ worker: WorkerProcess, for cause: DeathCause?) {
+        let setup = setup.stages[worker.stage]
+        guard cause == .timeout, setup.dumpsCore || setup.policy.threads == 1 else { return worker.kill() }
+        worker.abort(killAfter: setup.dumpsCore ? Self.coreGraceNanoseconds : Self.abortGraceNanoseconds)
     }
 
     private func pagePath(_ id: WorkerID, _ stage: Int) -> String {
@@ -279,7 +316,11 @@ package final class Host {
                 do throws(WireError) {
                     if let event = try worker.reader.event(from: frame, of: worker.id) {
                         keepResumes(of: worker, event)
-                        pending.append(event)
+                        if case .loaded = event {
+                            if let event = check.event(for: event, of: worker) { pending.append(event) }
+                        } else {
+                            pending.append(event)
+                        }
                     }
                 } catch {
                     misbehaved(worker, .garbage("\(error)"))
@@ -324,15 +365,22 @@ package final class Host {
         while worker.readText(into: textFiles[worker.stage]) {}
         worker.child.killGroup()
         guard let status = worker.child.reap() else { return }
-        let death = worker.death(status)
+        let death = worker.death(status) { memoryKills.hasRisen() }
         poller.remove(worker.child.pidfd.number)
         closeAnswers(of: worker)
         if !worker.textIsClosed { poller.remove(worker.text.number) }
         if worker.isWaitingToWrite { poller.remove(worker.requests.number) }
         workers[worker.id.number] = nil
         _ = unsafe unlink(pagePath(worker.id, worker.stage))
-        killStrays(except: Set(workers.values.map { $0.child.pid }))
+        strayTicksLeft = Self.strayTicks
+        killOwnStrays()
         pending.append(.exited(worker.id, death))
+    }
+
+    /// Ends what workers have left behind, as far as it has become ours by now: as their subreaper, at the death of the process
+    /// that it descends from, whatever group, session and environment it has given itself.
+    private func killOwnStrays() {
+        killStrays(except: Set(workers.values.map { $0.child.pid }))
     }
 
     private func takeSignals() {
@@ -360,7 +408,7 @@ package final class Host {
                 // What cannot be written down must not go on: everything committed stays as it is.
                 storageError = storageError ?? error
                 ending = .broken("\(error)")
-                for worker in workers.values { worker.child.killGroup() }
+                for worker in workers.values { worker.kill() }
             }
         }
     }
@@ -369,13 +417,25 @@ package final class Host {
         tick.clear()
         let time = monotonicNanoseconds()
         tick.set(time + Self.tickNanoseconds)
+        mark?.beat(time)
+        if strayTicksLeft > 0 {
+            strayTicksLeft -= 1
+            killOwnStrays()
+        }
+        ticks += 1
+        // A kill long ago is none of a worker that dies now.
+        if ticks % 10 == 0 { _ = memoryKills.hasRisen() }
         for worker in workers.values {
+            if let due = worker.killDue, time >= due { worker.kill() }
             if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
             // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.
             if let closedAt = worker.closedAt, time - closedAt > 2 * Self.tickNanoseconds, !worker.isClosing {
                 worker.closedAt = nil
                 pending.append(.misbehaved(worker.id, .lost("it closed its data channel")))
             }
+        }
+        if setup.policy.memoryReserveBytes != nil, let bytes = MachineMemory().availableBytes {
+            pending.append(.availableMemory(bytes: bytes))
         }
         if let timeLimitAt, time >= timeLimitAt {
             self.timeLimitAt = nil
@@ -384,6 +444,9 @@ package final class Host {
         desk?.tick(time)
         observer?.ticked(scheduler.status, isLast: false)
     }
+
+    /// Everything that is wrong with the plugins that the run began with, as far as the pipeline file is concerned.
+    package var pluginProblems: [Diagnostic] { check.found }
 
     // MARK: - For the control socket
 

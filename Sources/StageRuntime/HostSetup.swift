@@ -1,3 +1,4 @@
+package import StageConfig
 package import StageScheduler
 
 /// What the runtime needs to know of one stage, beside its policy.
@@ -9,6 +10,8 @@ package struct StageSetup: Sendable {
     package var digest: String
     /// The `with` object as JSON text.
     package var configuration: String
+    /// A core is wanted of workers that crash or hang.
+    package var dumpsCore = false
 
     package init(policy: StagePolicy, plugin: String, digest: String, configuration: String) {
         self.policy = policy
@@ -19,7 +22,7 @@ package struct StageSetup: Sendable {
 }
 
 /// Everything that a run needs: made by the command line from a pipeline file.
-package struct HostSetup: Sendable {
+package struct HostSetup {
     package var job: String
     package var policy: JobPolicy
     package var stages: [StageSetup]
@@ -30,6 +33,9 @@ package struct HostSetup: Sendable {
     package var workerProgram: String
     /// Names this run of the job, from its beginning to its completion, across hosts: `STAGEHOST_RUN` in the workers.
     package var runIdentity = ""
+    /// What is wrong with using a plugin that says this of itself for the stage of that number; asked once for each build,
+    /// before anything is opened.
+    package var objections: (_ stage: Int, PluginDescription) -> [Diagnostic] = { _, _ in [] }
     /// Log segments are kept after they are done with.
     package var keepsLogs = false
 

@@ -12,7 +12,7 @@ import Synchronization
 /// full disk is tried again until there is room, and those behind it wait.
 final class Storage: @unchecked Sendable {
     enum Command {
-        case append(Commit, digest: String)
+        case append(Commit, build: PluginBuild)
         case fetch(stage: Int, batch: UInt64)
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
@@ -186,11 +186,12 @@ final class Storage: @unchecked Sendable {
     private func storeLetters(of commands: [Command]) -> Bool {
         var areSafe = true
         var areThere = false
-        for case .append(let commit, let digest) in commands where !commit.letters.isEmpty {
+        for case .append(let commit, let build) in commands where !commit.letters.isEmpty {
             areThere = true
             let seconds = UInt32(clamping: time(nil))
+            let commit = commit.naming(framesOf: build.path)
             areSafe =
-                attempt { () throws(LogError) in try letters.append(commit, digest: digest, seconds: seconds) } && areSafe
+                attempt { () throws(LogError) in try letters.append(commit, digest: build.digest, seconds: seconds) } && areSafe
         }
         guard areThere, areSafe, sync != .never else { return areSafe }
         return attempt { () throws(LogError) in try letters.sync() }

@@ -68,6 +68,8 @@ package enum RunEnd: Sendable, Equatable {
     case gaveUp(stage: Int, message: String)
     /// A plugin cannot be used as configured: kind, schema, or its own word.
     case refused(stage: Int, message: String)
+    /// The pipeline and the plugins do not fit each other: what a plugin says of itself forbids what the file wants.
+    case misconfigured(String)
     /// The source does not deliver again what it has delivered before.
     case wrongInput(String)
     /// The counts do not add up, or another promise of our own is broken.
@@ -89,6 +91,10 @@ package enum Note: Sendable {
     case pluginSwapped(stage: Int, build: Int, isNew: Bool)
     case swapRolledBack(stage: Int, build: Int, reason: String)
     case stageGaveUp(stage: Int, message: String)
+    /// Answers ask for a pause: so many records per second from now on.
+    case stageSlowed(stage: Int, recordsPerSecond: Double)
+    /// `ordered: false` was asked for, and the next stage cannot do with it.
+    case orderKept(stage: Int, reason: String)
     case paused(String)
     case resumed
     case draining(String)

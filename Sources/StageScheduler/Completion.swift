@@ -131,7 +131,7 @@ extension Scheduler {
         else { return }
         let dispatch = newDispatch()
         worker.outstanding.append(
-            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), startedAt: now, aliveAt: now))
+            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
         stage.syncing = worker.id
         actions.append(.send(worker.id, dispatch, .sync))
     }

@@ -35,15 +35,28 @@ extension Scheduler {
 
     func checkFailureLimits() {
         guard mode == .running else { return }
-        let failed = stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
-        if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
+        guard stages.contains(where: { $0.counts.failed > 0 }) else { return }
+        let counts = stages.map(judged)
+        // Of all records that have an outcome, in the stage that has dealt with most: a splitter makes many of one.
+        let records = (counts.dropFirst().map(\.inputs).max() ?? 0) + (counts.first?.failed ?? 0)
+        if let reason = exceeded(policy.failures, failed: counts.reduce(0) { $0 + $1.failed }, of: records) {
             fail(.tooManyFailures(reason))
         }
-        for stage in stages {
-            if let reason = exceeded(stage.policy.failures, failed: stage.counts.failed, of: stage.counts.inputs) {
+        for (stage, counts) in zip(stages, counts) {
+            if let reason = exceeded(stage.policy.failures, failed: counts.failed, of: counts.inputs) {
                 fail(.tooManyFailures("stage \"\(stage.policy.name)\": \(reason)"))
             }
         }
+    }
+
+    /// Counts of a stage since its failures were last forgiven.
+    private func judged(_ stage: StageState) -> Counts {
+        guard policy.forgiven.indices.contains(stage.index) else { return stage.counts }
+        let forgiven = policy.forgiven[stage.index]
+        var counts = stage.counts
+        counts.inputs -= min(counts.inputs, forgiven.inputs)
+        counts.failed -= min(counts.failed, forgiven.failed)
+        return counts
     }
 
     private func exceeded(_ policy: FailurePolicy, failed: UInt64, of records: UInt64) -> String? {
@@ -157,6 +170,7 @@ extension Scheduler {
             guard mode == .running || isFinishing(stage) else { continue }
             if mode == .running { consider(stage.restartAt) }
             consider(stage.notBefore)
+            consider(stage.pacedUntil)
             for work in stage.works {
                 for portion in work.portions { consider(portion.notBefore) }
             }

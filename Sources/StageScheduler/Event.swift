@@ -53,6 +53,10 @@ package enum DeathCause: Sendable, Equatable {
     case garbage(String)
     /// It closed its pipes, or could not be started.
     case lost(String)
+    /// The host itself died, so many times, and the workers with it.
+    case host(times: UInt32)
+
+    package static let hostName = "host"
 
     /// The name by which a pipeline file speaks of such a death.
     package var name: String {
@@ -63,6 +67,7 @@ package enum DeathCause: Sendable, Equatable {
         case .memory: "memory"
         case .garbage: "protocol"
         case .lost: "lost"
+        case .host: Self.hostName
         }
     }
 
@@ -74,6 +79,7 @@ package enum DeathCause: Sendable, Equatable {
         case .timeout: "timeout"
         case .memory: "memory"
         case .garbage: "garbage"
+        case .host: Self.hostName
         }
     }
 }
@@ -115,6 +121,8 @@ package enum Event {
     case ready(WorkerID)
     /// The plugin was not accepted, or its `open` failed; `fatal`: no use in trying again. The process still lives.
     case refused(WorkerID, fatal: Bool, message: String)
+    /// What the pipeline says of some stage is nothing that its plugin takes. Told instead of `loaded`.
+    case misconfigured(String)
     /// Some records of a request have their outcome.
     case partial(WorkerID, DispatchID, Outcome)
     /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.
@@ -148,4 +156,9 @@ package enum Event {
     case restart(stage: String, build: Int?, request: UInt64)
     case pause
     case unpause
+    /// What the machine has free, when it was measured; only told where a reserve is asked for.
+    case availableMemory(bytes: UInt64)
+    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows. Names,
+    /// kinds, `durable`, `ordered` and `threads` stay as they were.
+    case policyChanged(JobPolicy)
 }

@@ -16,7 +16,7 @@ extension Scheduler {
             return
         }
         worker.outstanding[position].ranges.subtract(outcome.covered)
-        resolve(outcome, of: work, in: stage)
+        resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
 
@@ -69,22 +69,22 @@ extension Scheduler {
     ) {
         switch status {
         case .ok, .end, .idle:
-            for earlier in request.provisional { resolve(earlier, of: work, in: stage) }
-            resolve(outcome, of: work, in: stage)
+            for earlier in request.provisional { resolve(earlier, of: work, in: stage, sentAt: request.sentAt) }
+            resolve(outcome, of: work, in: stage, sentAt: request.sentAt)
             // That of an earlier part of the batch says nothing of this one.
             if !work.isReplay { work.checkpoint = outcome.checkpoint }
         case .retry:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds)
         case .reject:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             for input in unaccounted(work, request, stage).indexes {
                 setAside(
                     input, of: work, in: stage, category: "permanent",
                     message: message.isEmpty ? "the plugin rejected the batch" : message)
             }
         case .fatal:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
             let rest = unaccounted(work, request, stage)
             if work.isFinish || !rest.isEmpty { work.portions.insert(Portion(ranges: rest), at: 0) }
@@ -107,8 +107,10 @@ extension Scheduler {
     }
 
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
-    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState) {
+    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, sentAt: Moment) {
         var covered = outcome.covered
+        let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
+        if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {
@@ -134,6 +136,8 @@ extension Scheduler {
             }
         }
         work.unresolved.subtract(covered)
+        if !work.apart.isEmpty { work.apart.subtract(covered) }
+        passed(covered.count, of: stage)
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
@@ -141,6 +145,7 @@ extension Scheduler {
         if !covered.isEmpty {
             stage.verdictsInARow = 0
             stage.verdictBatches = []
+            stage.suspectDeathsInARow = 0
             stage.consecutiveDeaths = 0
         }
     }
@@ -148,7 +153,8 @@ extension Scheduler {
     private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
-        guard tries < stage.policy.retry.attempts || work.isReplay else {
+        let mayTry = tries < stage.policy.retry.attempts && stage.policy.retry.on.contains(.transient)
+        guard mayTry || work.isReplay else {
             setAside(failure.input, of: work, in: stage, category: "transient", message: failure.message)
             return
         }
@@ -158,7 +164,7 @@ extension Scheduler {
             ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
         let due = now.advanced(by: pause)
         // A suspect stays alone.
-        let isSuspect = work.deaths[failure.input] != nil
+        let isSuspect = work.deaths[failure.input] != nil || work.apart.contains(failure.input)
         work.portions.append(
             Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
@@ -197,12 +203,13 @@ extension Scheduler {
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)
         stage.notBefore = max(stage.notBefore ?? now, now.advanced(by: pause))
+        if milliseconds > 0, hasRate(stage) { throttled(stage, sentAt: request.sentAt) }
     }
 
     /// Makes a record a dead letter.
     func setAside(
         _ input: UInt32, of work: Work, in stage: StageState, category: String, message: String, signal: Int32? = nil,
-        evidence: String = ""
+        evidence: String = "", attempts: UInt32? = nil
     ) {
         guard work.unresolved.contains(input) else { return }
         guard !work.isRecomputed else { return resultHasChanged(input, of: work, in: stage, message) }
@@ -210,10 +217,12 @@ extension Scheduler {
         guard !work.isReplay else { return }
         work.failed += 1
         work.resolvedInputs += 1
+        let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
         let letter = DeadLetter(
             input: input, category: category, message: message,
-            attempts: max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1), signal: signal, evidence: evidence)
+            attempts: attempts ?? tried, signal: signal, evidence: evidence)
         work.letters.append(letter)
+        stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
     }
 
@@ -308,6 +317,8 @@ extension Scheduler {
                 input: 0, category: "permanent", message: $0.message, attempts: 1, evidence: "", unreadable: $0)
         }
         for letter in letters { note(.recordFailed(stage: 0, batch: batch, letter)) }
+        if failed > 0 { stage.failedBy["permanent", default: 0] += failed }
+        handedOut(Int(clamping: records + failed), of: stage)
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta

@@ -17,7 +17,7 @@ package final class Scheduler {
         case over(RunEnd)
     }
 
-    let policy: JobPolicy
+    var policy: JobPolicy
     let stages: [StageState]
     let recoveredLast: UInt64
     let sourceCounts: [UInt32]
@@ -35,9 +35,15 @@ package final class Scheduler {
     var countedBehind: [UInt64] = []
     var nextWorker: UInt64 = 1
     var nextDispatch: DispatchID = 1
+    /// The request that was the last to be tried apart.
+    var trial: (worker: WorkerState, dispatch: DispatchID)?
     var random: SplitMix64
     var pauseReason: String?
     var stallReason: String?
+    /// Why nothing is given out: the machine is short of memory.
+    var memoryReason: String?
+    /// By name.
+    var limits: [String: SharedLimit] = [:]
     var idleUntil: Moment?
     /// What a stage wants, and what those above must keep for it, depends on the plugins.
     var isEveryPluginKnown = false
@@ -61,6 +67,10 @@ package final class Scheduler {
             stage.checkpoint = pair.1.checkpoint
             stage.checkpointBatch = pair.1.checkpointBatch
             stage.metrics = pair.1.metrics
+            stage.recoveredInterruptions = pair.1.interruptions
+            stage.tally = pair.1.tally
+            stage.tally.closeAll()
+            stage.failedBy = pair.1.failedBy
             return stage
         }
         recoveredLast = stages[0].committed.through
@@ -71,6 +81,7 @@ package final class Scheduler {
         // What is skipped keeps its ordinals.
         nextIdentifier = policy.skipRecords + stages[0].counts.inputs
         recoveredRecords = policy.skipRecords + stages[0].counts.inputs
+        for limit in policy.limits { limits[limit.name] = SharedLimit(limit) }
     }
 
     /// Takes one event; returns what is to be done because of it, in order.
@@ -84,6 +95,7 @@ package final class Scheduler {
         case .loaded(let id, let facts): workerLoaded(id, facts)
         case .ready(let id): workerReady(id)
         case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message)
+        case .misconfigured(let message): fail(.misconfigured(message))
         case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome)
         case .result(let id, let dispatch, let status, let outcome, let message, let retryMilliseconds, let busy):
             resultCame(
@@ -115,6 +127,8 @@ package final class Scheduler {
         case .unpause:
             if pauseReason != nil { note(.resumed) }
             pauseReason = nil
+        case .availableMemory(let bytes): availableMemoryMeasured(bytes)
+        case .policyChanged(let policy): policyChanged(policy)
         }
         advance()
         return actions
@@ -134,7 +148,7 @@ package final class Scheduler {
         repeat {
             before = inputsTaken
             for stage in stages.reversed() {
-                let goesOn = mode == .running && pauseReason == nil && stallReason == nil
+                let goesOn = mode == .running && waitsFor == nil
                 if goesOn { takeInput(stage) }
                 // Before the next batch is given to it: the time between two batches is the only one for it.
                 syncSink(stage)
@@ -145,7 +159,10 @@ package final class Scheduler {
         checkEnd()
     }
 
-    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput } }
+    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput + UInt64($1.takenAhead.count) } }
+
+    /// Why nothing new is given out in a job that runs; nil: nothing is in the way.
+    var waitsFor: String? { pauseReason ?? stallReason ?? memoryReason }
 
     func note(_ note: Note) { actions.append(.note(note)) }
 

@@ -11,6 +11,7 @@ struct Dispatch {
     var ranges: IndexRanges
     var work: Work?
     var isSearch = false
+    var sentAt: Moment
     /// Of an atomic stage: what partial answers said, which stands only when the request is done.
     var provisional: [Outcome] = []
     /// When the worker can have begun it: sent, and fewer than `threads` requests before it. nil: it waits its turn.
@@ -49,6 +50,8 @@ final class WorkerState {
     var isIncoming = false
     /// The build of the plugin that it has loaded.
     var build = 0
+    /// Another one is to take its place: it gets nothing new, and leaves when it has answered what is out.
+    var isRetiring = false
     /// Its `open` has succeeded.
     var wasReady = false
     /// When it was asked to leave.
@@ -62,15 +65,15 @@ final class WorkerState {
     }
 
     var isAlive: Bool { phase != .dying }
-    var canServe: Bool { phase == .ready && !isStandby && !isIncoming }
+    var canServe: Bool { phase == .ready && !isStandby && !isIncoming && !isRetiring }
     /// Counts towards the workers that the stage is to have.
-    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving }
+    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving && !isRetiring }
 }
 
 /// A stage's place in the pipeline, its work and its workers.
 final class StageState {
     let index: Int
-    let policy: StagePolicy
+    var policy: StagePolicy
     var facts: PluginFacts?
 
     /// What the log has, of this run and of earlier ones.
@@ -81,7 +84,9 @@ final class StageState {
 
     /// The next batch to take, in order.
     var nextInput: UInt64
-    /// In order of arrival, which is order of number.
+    /// Those above it that were taken before their turn.
+    var takenAhead: Set<UInt64> = []
+    /// In order of number.
     var works: [Work] = []
     var finished: [UInt64: Finished] = [:]
     /// Outputs that were fetched from the log for the next stage.
@@ -95,6 +100,9 @@ final class StageState {
     /// Dead letters of earlier runs, of batches that may have to be done again.
     var recoveredDead: [UInt64: IndexRanges] = [:]
 
+    /// Records that were in hand when earlier hosts died.
+    var recoveredInterruptions: [UInt64: [UInt32: Interruption]] = [:]
+
     var workers: [WorkerState] = []
     /// The build of the plugin that workers are started with; 0 is the one that the run began with.
     var build = 0
@@ -103,14 +111,21 @@ final class StageState {
     /// Times of the deaths that count.
     var deaths: [Moment] = []
     var consecutiveDeaths = 0
+    /// Deaths in a row of workers that were never ready.
+    var deathsBeforeReady = 0
     var hasGivenUp = false
     var isHeld = false
     var giveUpMessage = ""
     /// The stage backs off as a whole until then.
     var notBefore: Moment?
+    let throttle: Throttle
+    /// When its rate lets go on what waits for it.
+    var pacedUntil: Moment?
     /// Verdicts since a record last passed.
     var verdictsInARow = 0
     var verdictBatches: Set<UInt64> = []
+    /// Deaths that records may be to blame for, since one last passed.
+    var suspectDeathsInARow = 0
 
     // A sink: results that its log may not claim before the sink has made them durable.
     var unsynced: [Work] = []
@@ -131,18 +146,32 @@ final class StageState {
 
     // For people.
     var batchesDone: UInt64 = 0
-    var retries: UInt64 = 0
-    var crashes: UInt64 = 0
-    var restarts: UInt64 = 0
-    var unexplained: UInt64 = 0
+    /// Over all hosts of the job.
+    var tally = StageTally()
+    var retries: UInt64 {
+        get { tally.retries }
+        set { tally.retries = newValue }
+    }
+    var crashes: UInt64 {
+        get { tally.crashes }
+        set { tally.crashes = newValue }
+    }
+    var restarts: UInt64 {
+        get { tally.restarts }
+        set { tally.restarts = newValue }
+    }
+    var unexplained: UInt64 { tally.unexplained }
     var hadWorkerBefore = false
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
     var done = false
+    /// Dead letters by their category, with what earlier runs left.
+    var failedBy: [String: UInt64] = [:]
 
     init(index: Int, policy: StagePolicy, committed: CommittedSet, counts: Counts) {
         self.index = index
         self.policy = policy
+        throttle = Throttle(policy.rate)
         self.committed = committed
         self.counts = counts
         nextInput = 1
@@ -229,6 +258,12 @@ package struct RecoveredStage {
     package var checkpoint: Payload?
     package var checkpointBatch: UInt64 = 0
     package var metrics: [String: Double] = [:]
+    /// Records without an outcome that were in hand when earlier hosts died, by batch and index.
+    package var interruptions: [UInt64: [UInt32: Interruption]] = [:]
+    /// What earlier hosts have counted.
+    package var tally = StageTally()
+    /// Dead letters by category.
+    package var failedBy: [String: UInt64] = [:]
 
     package init() {}
 }

@@ -29,6 +29,10 @@ struct Swap {
     var wasHeld = false
     /// On probation: a batch was done since the build died last.
     var hasWorked = false
+    var isOnProbation: Bool {
+        if case .probation = phase { return true }
+        return false
+    }
     /// Counts of the stage when the new build took over.
     var before = Counts()
 }

@@ -5,7 +5,7 @@ import StageModel
 extension Scheduler {
     /// Starts, opens and replaces workers until there are as many as wanted.
     func maintainWorkers(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld, !stage.done else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !stage.done, memoryReason == nil else { return }
         if let restartAt = stage.restartAt, restartAt > now { return }
         stage.restartAt = nil
         if pauseReason == nil { recycle(stage) }
@@ -21,6 +21,7 @@ extension Scheduler {
             start(stage, asStandby: false)
             serving += 1
         }
+        letSpareOnesLeave(stage, serving)
         guard stage.facts != nil else { return }
         var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
         while waiting < stage.policy.standby {
@@ -28,6 +29,13 @@ extension Scheduler {
             waiting += 1
         }
         for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Fewer may be wanted than before: those with the least in hand leave.
+    private func letSpareOnesLeave(_ stage: StageState, _ serving: Int) {
+        guard serving > stage.wantedWorkers, !stage.isPositional, stage.swap == nil else { return }
+        let spare = stage.workers.filter { $0.isServing }.sorted { $0.outstanding.count < $1.outstanding.count }
+        for worker in spare.prefix(serving - stage.wantedWorkers) { leave(worker) }
     }
 
     func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
@@ -79,14 +87,18 @@ extension Scheduler {
             if incomingFailed(worker, of: stage, why) { return }
         }
         stage.facts = facts
-        isEveryPluginKnown = isEveryPluginKnown || stages.allSatisfy { $0.facts != nil }
+        if !isEveryPluginKnown, stages.allSatisfy({ $0.facts != nil }) {
+            isEveryPluginKnown = true
+            explainKeptOrder()
+        }
         worker.phase = .loaded
         openIfDue(worker, of: stage)
     }
 
     /// Opens a loaded worker, unless it must wait for the checkpoint that the one before it leaves behind.
+    /// Nothing is opened before all plugins are known: what a file says of one of them may be wrong, and `open` has effects.
     private func openIfDue(_ worker: WorkerState, of stage: StageState) {
-        guard worker.phase == .loaded, !worker.isIncoming else { return }
+        guard worker.phase == .loaded, !worker.isIncoming, isEveryPluginKnown else { return }
         if worker.isStandby, stage.isPositional { return }
         open(worker, of: stage)
     }
@@ -136,6 +148,7 @@ extension Scheduler {
         worker.wasReady = true
         worker.since = now
         stages[worker.stage].hadWorkerBefore = true
+        stages[worker.stage].deathsBeforeReady = 0
         note(.workerReady(stage: worker.stage, id))
     }
 
@@ -173,13 +186,34 @@ extension Scheduler {
     }
 
     /// Replaces workers that have served long enough or grown too large, between two batches.
+    ///
+    /// The one that takes over is a standby, started for it where there is none. It has its plugin loaded, and where workers
+    /// are independent opened, before the old one gets nothing new any more.
     private func recycle(_ stage: StageState) {
+        for worker in stage.workers where worker.isRetiring && worker.phase == .ready && worker.outstanding.isEmpty {
+            leave(worker)
+        }
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
         if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
-        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
+        guard stage.swap == nil || stage.swap?.isOnProbation == true else { return }
+        for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
-            if old || large { leave(worker) }
+            guard old || large else { continue }
+            guard let standby = stage.workers.first(where: { $0.isStandby && $0.isAlive && $0.phase != .leaving }) else {
+                start(stage, asStandby: true)
+                return
+            }
+            if stage.isPositional {
+                // Two of them never stand at the same place: the new one opens when the old one has left.
+                guard standby.phase == .loaded, worker.outstanding.isEmpty else { return }
+                return leave(worker)
+            }
+            guard standby.phase == .ready else { return }
+            worker.isRetiring = true
+            promoteStandby(of: stage)
+            if worker.outstanding.isEmpty { leave(worker) }
+            return
         }
     }
 

@@ -2,6 +2,7 @@ import LinuxIO
 import StageConfig
 import StageReport
 import StageRuntime
+import StageScheduler
 
 /// `job.json`: what a job is, beside its resolved pipeline (`pipeline.json`) and its logs. It says how the last run ended,
 /// never how far the job is: that is in the logs alone.
@@ -35,6 +36,8 @@ struct JobRecord {
     /// How the last run ended; nil while one runs, or after one was killed.
     var endState: String?
     var endMessage: String?
+    /// By stage: what had come in and what had failed when too many failures last ended a run.
+    var forgiven: [Counts] = []
 
     static func path(_ folder: String) -> String { folder + "/" + JobLayout.job }
     static func pipelinePath(_ folder: String) -> String { folder + "/pipeline.json" }
@@ -54,6 +57,12 @@ struct JobRecord {
                 endState.map {
                     .object([.init("state", .string($0)), .init("message", endMessage.map(JSONValue.string) ?? .null)])
                 } ?? .null),
+            .init(
+                "forgiven",
+                .array(
+                    forgiven.map {
+                        .object([.init("records_in", .count($0.inputs)), .init("failed", .count($0.failed))])
+                    })),
             .init("wish", wish.map { .string($0.rawValue) } ?? .null),
         ])
         try writeFileAtomically(Self.path(folder), Array((value.json(indented: true) + "\n").utf8), durable: false)
@@ -82,6 +91,14 @@ struct JobRecord {
         }
         endState = root["end"]?["state"]?.string
         endMessage = root["end"]?["message"]?.string
+        if case .array(let stages) = root["forgiven"]?.content {
+            forgiven = stages.map { stage in
+                var counts = Counts()
+                counts.inputs = stage["records_in"]?.count ?? 0
+                counts.failed = stage["failed"]?.count ?? 0
+                return counts
+            }
+        }
         wish = root["wish"]?.string.flatMap(Wish.init)
     }
 

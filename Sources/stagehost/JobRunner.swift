@@ -3,6 +3,7 @@ import LinuxIO
 import StageCommand
 import StageConfig
 import StageLog
+import StageModel
 import StageReport
 import StageRuntime
 import StageScheduler
@@ -40,21 +41,25 @@ struct JobRunner {
             record.skip = skip
             record.limit = limit
         }
-        let policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        var policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        policy.forgiven = record.forgiven
         var setup = HostSetup(
             job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
         setup.runIdentity = record.run
+        setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
         record.plugins = []
+        var ledger: AttemptLedger?
         try orFail(folder) { () throws(SystemError) in
             for (stage, plugin) in zip(pipeline.stages, plugins) {
                 let kept = try directory.keepPlugin(plugin.path)
-                setup.stages.append(
-                    StageSetup(
-                        policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON))
+                var stageSetup = StageSetup(
+                    policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON)
+                stageSetup.dumpsCore = stage.core.value
+                setup.stages.append(stageSetup)
                 record.plugins.append(
                     .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
             }
@@ -63,6 +68,8 @@ struct JobRunner {
             record.endState = nil
             record.endMessage = nil
             try record.write(to: folder)
+            ledger = try AttemptLedger(
+                folder: folder, stages: setup.stages.map { .init(name: $0.policy.name, digest: $0.digest) })
             try directory.clearPages()
         }
 
@@ -71,15 +78,18 @@ struct JobRunner {
         }
         let logs: JobLogs
         let letters: LetterLog
-        let recovery: JobRecovery
+        var recovery: JobRecovery
         do throws(LogError) {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
             recovery = try logs.recovery()
+            try RecoveredFailures.add(
+                to: &recovery, of: pipeline.stages.map(\.name.value), folder: folder, letters: letters, logs: logs)
         } catch {
             throw CommandFailure(error, job: job)
         }
         for report in logs.reports { Console.error("recovered: \(report)") }
+        try orFail(folder) { () throws(SystemError) in try ledger?.settle(&recovery) }
         if recovery.isComplete {
             record.endState = "complete"
             try? record.write(to: folder)
@@ -87,6 +97,8 @@ struct JobRunner {
             return .complete
         }
 
+        let names = pipeline.stages.map(\.name.value)
+        for (index, tally) in StoredTally.read(lastWord, stages: names).enumerated() { recovery.stages[index].tally = tally }
         let events = EventFile(
             path: folder + "/" + JobLayout.events, stages: pipeline.stages.map(\.name.value),
             intervalNanoseconds: pipeline.progressInterval.value.nanoseconds)
@@ -96,6 +108,7 @@ struct JobRunner {
             isVerbose: isVerbose)
         if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
         announce(recovery, events)
+        if let ledger, ledger.hostHasDied { announce(ledger, &recovery, events) }
         let end: RunEnd
         var isStopped = false
         let logError: LogError?
@@ -106,6 +119,7 @@ struct JobRunner {
             display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
             let ended = try host.run()
             isStopped = host.isStoppedForGood
+            if case .misconfigured = ended { PipelineLoading.report(host.pluginProblems) }
             end = ended
             Self.keepVersions(host.identities, in: &record, folder)
             logError = host.storageError
@@ -206,6 +220,33 @@ struct JobRunner {
         }
     }
 
+    /// Says that the host before this one has died, what it had in hand, and what is made of that.
+    private func announce(_ ledger: AttemptLedger, _ recovery: inout JobRecovery, _ events: EventFile) {
+        let at = Timestamp.now()
+        events.write("host_died", [.init("in_hand", .count(UInt64(ledger.found.reduce(0) { $0 + $1.suspects.count })))])
+        for found in ledger.found {
+            var death = DeathRecord(
+                time: .earlier(at), cause: DeathCause.hostName, message: "its host died", batch: found.batch,
+                worker: found.worker)
+            if found.suspects.count == 1 { death.index = found.suspects.first }
+            recovery.stages[found.stage].tally.add(death)
+        }
+        // This host may not live long either.
+        defer { events.flush() }
+        for (index, stage) in recovery.stages.enumerated() {
+            let suspects = stage.interruptions.values.reduce(0) { $0 + $1.count { $0.value.isSuspect && !$0.value.isVerdict } }
+            guard suspects > 0 else { continue }
+            events.write("records_set_apart", stage: events.stages[index], [.init("records", .count(UInt64(suspects)))])
+            guard !isQuiet else { continue }
+            let words = suspects == 1 ? "a record was" : "\(suspects) records were"
+            Console.error(
+                "\(job): stage \"\(events.stages[index])\": \(words) in hand when earlier hosts died; \(suspects == 1 ? "it is" : "each is") tried with nothing else in hand")
+        }
+    }
+
+    /// What the host before this one wrote last.
+    private var lastWord: JSONValue? { StoredJob(name: job, folder: folder).lastWord }
+
     private func finish(
         _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile,
         _ record: inout JobRecord, isStopped: Bool
@@ -219,6 +260,8 @@ struct JobRunner {
         events.flush()
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
+        // Whoever goes on has seen them: the limits look at what comes from now on.
+        if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
@@ -238,7 +281,7 @@ struct JobRunner {
         return code
     }
 
-    /// A plugin that does not take its configuration says why in its own words; its schema knows the place in the file.
+    /// A plugin in the place of another kind: the file has the place of it.
     private func explainRefusal(of stage: Int) {
         guard plugins.indices.contains(stage),
             case .success(let description) = PluginProbe.describe(plugins[stage].path)
@@ -258,6 +301,7 @@ extension RunEnd {
         case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
         case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)
+        case .misconfigured(let message): ("failed", message, .configuration)
         case .wrongInput(let message): ("failed", message, .damagedData)
         }
     }

@@ -46,6 +46,8 @@ final class RunDisplay: HostObserver {
 
     func noted(_ note: Note) {
         events.write(note)
+        // What it has counted must outlive it.
+        if case .workerDied = note { nextStatusAt = 0 }
         if let words = words(for: note) { say(words) }
     }
 
@@ -93,6 +95,8 @@ final class RunDisplay: HostObserver {
         case .workerRefused(let stage, _, let message):
             // The run's own last words say it again, if it ends the run.
             return isVerbose ? "stage \"\(stageNames[stage])\": \(message)" : nil
+        case .poisonFound(let stage, let batch, let input, .host(let times)):
+            return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) takes the host along (\(times) times): set aside"
         case .poisonFound(let stage, let batch, let input, let cause):
             return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
         case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
@@ -100,6 +104,11 @@ final class RunDisplay: HostObserver {
             return "stage \"\(stageNames[stage])\": \(isNew ? "a new build of its plugin serves" : "new workers serve")"
         case .swapRolledBack(let stage, _, let reason):
             return "stage \"\(stageNames[stage])\": the old build stays: \(reason)"
+        case .orderKept(let stage, let reason):
+            return "warning: stage \"\(stageNames[stage])\": `ordered: false` has no effect: \(reason)"
+        case .stageSlowed(let stage, let rate):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": its answers ask for a pause: \(HumanNumbers.rate(rate)) records/s from now on"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"
         case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"

@@ -42,7 +42,11 @@ extension World {
                 feed(.storageStalled("no room"))
             }
         }
-        if isPaused || isStalled, heap.next == nil { resume() }
+        if plan.chaos.contains(.storage), chance.happens(isShort ? 0.1 : 0.002) {
+            isShort.toggle()
+            feed(.availableMemory(bytes: isShort ? 0 : 1 << 30))
+        }
+        if isPaused || isStalled || isShort, heap.next == nil { resume() }
         if chance.happens(0.01) { disk.sync() }
     }
 
@@ -85,7 +89,8 @@ extension World {
     }
 
     private func operate() {
-        switch chance.below(8) {
+        switch chance.below(9) {
+        case 8: changePolicy()
         case 0 where drains < 20:
             drains += 1
             if scheduler.mode == .running, !isStalled { drainingSince = now }
@@ -101,7 +106,24 @@ extension World {
         }
     }
 
+    /// Other rates, limits, pauses and numbers of workers.
+    private func changePolicy() {
+        for index in job.stages.indices {
+            job.stages[index].rate.recordsPerSecond = chance.one(of: [nil, 100, 2_000])
+            job.stages[index].rate.burst = nil
+            job.stages[index].workers = chance.between(1, 4)
+            job.stages[index].retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
+        }
+        if chance.happens(0.3) {
+            job.limits = []
+            for index in job.stages.indices { job.stages[index].limit = nil }
+        }
+        feed(.policyChanged(job))
+    }
+
     private func resume() {
+        if isShort { feed(.availableMemory(bytes: 1 << 30)) }
+        isShort = false
         if isPaused { feed(.unpause) }
         isPaused = false
         if isStalled { stallEnds() }

@@ -36,7 +36,11 @@ struct Plan {
             stages[1].poisonRun = start..<start + UInt64(chance.between(2, isInOrder ? 12 : 40))
             stages[1].policy.onDeath = [:]
         }
-        job = JobPolicy(stages: stages.map(\.policy))
+        // Under a name of its own: what follows is meant for the plan.
+        var paced = JobPolicy(stages: [])
+        for index in stages.indices { Self.pace(&stages, index, &paced, &chance) }
+        paced.stages = stages.map(\.policy)
+        job = paced
         job.batchRecords = UInt32(
             isLarge ? chance.between(100, 1000) : chance.happens(0.1) ? 1 : chance.between(2, 50))
         job.sync = chance.one(of: [
@@ -55,6 +59,29 @@ struct Plan {
             if chance.happens(0.3) { job.failures.maximumRate = 0.1 }
             job.failures.minimumSample = UInt64(chance.between(1, 50))
         }
+    }
+
+    /// Rates, shared limits, and order that need not be kept.
+    private static func pace(_ stages: inout [StagePlan], _ index: Int, _ job: inout JobPolicy, _ chance: inout Chance) {
+        var rate = RatePolicy()
+        rate.minimum = 20
+        if chance.happens(0.2) { rate.recordsPerSecond = Double(chance.one(of: [30, 200, 5_000])) }
+        if chance.happens(0.5) { rate.burst = chance.between(1, 40) }
+        if chance.happens(0.1) { rate.decrease = 1 }
+        stages[index].policy.rate = rate
+        if chance.happens(0.15) {
+            if job.limits.isEmpty || chance.happens(0.3) {
+                var limit = LimitPolicy(name: "limit\(job.limits.count)")
+                limit.rate.minimum = 20
+                if chance.happens(0.5) { limit.rate.recordsPerSecond = Double(chance.between(30, 1000)) }
+                if chance.happens(0.6) { limit.concurrency = chance.between(1, 30) }
+                job.limits.append(limit)
+            }
+            stages[index].policy.limit = job.limits.last?.name
+        }
+        stages[index].policy.ordered = chance.happens(0.6)
+        if chance.happens(0.15) { stages[index].policy.retry.on = chance.one(of: [[], [.crash], [.transient, .timeout, .crash]]) }
+        job.memoryReserveBytes = 1 << 20
     }
 
     private static func transform(_ index: Int, _ chance: inout Chance, _ chaos: Chaos, _ isLarge: Bool) -> StagePlan {

@@ -47,7 +47,9 @@ extension World {
         } else if letter.category == "permanent" {
             isRight = deed == .permanent || ledger.rejected.contains(name) || ledger.failedByBuild.contains(name)
         } else if case .transient(let times) = deed {
-            isRight = letter.category == "transient" && times >= Int(stagePlan.policy.retry.attempts)
+            isRight =
+                letter.category == "transient"
+                && (times >= Int(stagePlan.policy.retry.attempts) || !stagePlan.policy.retry.on.contains(.transient))
         } else {
             isRight = false
         }
@@ -60,10 +62,11 @@ extension World {
 
     /// A record that kills costs two deaths where breadcrumbs tell of it, if nothing else happens.
     private func searches() -> String? {
-        guard hosts == 1, plan.chaos.isDisjoint(with: [.kills, .swaps]) else { return nil }
+        guard hosts == 1, plan.chaos.isDisjoint(with: [.kills, .swaps]), tally["died: protocol"] == nil else { return nil }
         for (letter, deaths) in ledger.deaths where deaths > 2 {
             let stage = plan.stages[letter.stage]
-            let isAlone = stage.flags.contains(.recordByRecord) && stage.policy.threads == 1
+            let isAlone =
+                stage.flags.contains(.recordByRecord) && stage.policy.threads == 1 && stage.policy.retry.on == RetryPolicy().on
             if isAlone, ledger.accidents[letter] == nil { return "\(deaths) deaths of one record at stage \(letter.stage)" }
         }
         return nil
@@ -72,6 +75,12 @@ extension World {
     private func sums() -> String? {
         let status = scheduler.status
         guard status.read == UInt64(plan.range.count) else { return "\(status.read) records read, not \(plan.range.count)" }
+        for (stage, log) in zip(status.stages, disk.logs) {
+            let letters = Dictionary(log.flatMap(\.commit.letters).map { ($0.category, UInt64(1)) }, uniquingKeysWith: +)
+            guard letters == stage.failedBy else {
+                return "\(stage.name) counts its dead letters as \(stage.failedBy), its log has \(letters)"
+            }
+        }
         guard status.atRisk == 0 else { return "\(status.atRisk) at risk at the end" }
         return searches()
     }

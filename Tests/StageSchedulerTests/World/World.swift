@@ -42,6 +42,8 @@ final class World {
     var openRequests: Set<UInt64> = []
     var isPaused = false
     var isStalled = false
+    /// The machine has no memory left.
+    var isShort = false
     /// Entries that could not be written at their time.
     var missedWrites = 0
     var drainingSince: UInt64?
@@ -129,6 +131,7 @@ final class World {
                 disk.sync()
                 feed(.flushed)
             }
+        case .deny: break
         case .note(let note): heard(note)
         case .reply(let request, _, _, let isLast):
             expect(openRequests.contains(request), "a request was answered twice")
@@ -186,8 +189,8 @@ final class World {
         switch result {
         case .interrupted: goesOn = true
         case .gaveUp: goesOn = true
-        case .refused:
-            goesOn = fatalAnswers > 0
+        case .refused(_, let message):
+            goesOn = fatalAnswers > 0 || message.contains("cannot be loaded")
         case .tooManyFailures:
             let status = scheduler.status
             let limits = [job.failures] + job.stages.map(\.failures)
@@ -214,6 +217,7 @@ final class World {
         isPaused = false
         isStalled = false
         missedWrites = 0
+        isShort = false
         disaster(self)
         disk.queue = []
         now += 1_000_000

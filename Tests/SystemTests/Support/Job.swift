@@ -66,7 +66,9 @@ final class Job {
     }
 
     /// `stagehost run pipeline.json5`, in the background.
-    func start(_ options: String...) throws -> Host { try start(["run", "pipeline.json5"] + options) }
+    func start(_ options: String...) throws -> Host { try start(options: options) }
+
+    func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
     private func start(_ arguments: [String]) throws -> Host {
         outputs += 1
