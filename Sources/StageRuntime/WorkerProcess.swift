@@ -17,6 +17,8 @@ final class WorkerProcess {
     let id: WorkerID
     let stage: Int
     let index: Int
+    /// The number of the build of the plugin that it runs.
+    let build: Int
     let child: ChildProcess
     let page: Page
     let requests: Descriptor
@@ -38,12 +40,13 @@ final class WorkerProcess {
 
     /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
     init(
-        id: WorkerID, stage: Int, index: Int, program: String, plugin: String, pagePath: String, slots: Int,
+        id: WorkerID, stage: Int, index: Int, build: Int, program: String, plugin: String, pagePath: String, slots: Int,
         folder: String, environment: [String]
     ) throws(SystemError) {
         self.id = id
         self.stage = stage
         self.index = index
+        self.build = build
         page = try Page(path: pagePath, slots: slots)
         let down = try PipeEnds.make(size: 1 << 20)
         let up = try PipeEnds.make(size: 1 << 20)
