@@ -54,8 +54,7 @@ let onlyTheEntry: [LinkerSetting] = [
 /// none. None of its symbols are to be seen, so that a plugin in Swift has its own runtime and never meets this one.
 let selfContained: [LinkerSetting] = [
     .unsafeFlags([
-        "-static-stdlib", "-Xclang-linker", "-no-pie", "-Xclang-linker", "-static-libstdc++", "-Xlinker", "--no-export-dynamic",
-        "-Xlinker", "--gc-sections",
+        "-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
     ])
 ]
 
