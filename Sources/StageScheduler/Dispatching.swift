@@ -7,7 +7,11 @@ extension Scheduler {
         stage.pacedUntil = nil
         guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
         // The only worker finishes what it has, so that another can take its place.
-        if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
+        switch stage.swap?.phase {
+        case .opening: return
+        case .draining where !stage.isAtomic || stage.isBetweenBatches: return
+        default: break
+        }
         guard stage.policy.kind != .source else {
             dispatchReads(stage)
             return

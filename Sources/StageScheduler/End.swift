@@ -116,11 +116,7 @@ extension Scheduler {
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        for stage in stages {
-            guard let swap = stage.swap else { continue }
-            stage.swap = nil
-            reply(swap.request, true, "the job ended first")
-        }
+        for stage in stages { endSwap(of: stage, isComplete: reason == .complete) }
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }

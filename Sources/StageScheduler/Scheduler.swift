@@ -155,6 +155,9 @@ package final class Scheduler {
                 if goesOn { dispatchWork(of: stage) }
             }
         } while inputsTaken != before
+        if mode == .running {
+            for stage in stages { refillStandbys(of: stage) }
+        }
         checkEnd()
     }
 

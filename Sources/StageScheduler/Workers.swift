@@ -23,12 +23,22 @@ extension Scheduler {
         }
         letSpareOnesLeave(stage, serving)
         guard stage.facts != nil else { return }
-        var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
+        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Starts standbys in the place of those that serve now. Comes last: to start a process takes longer than to hand a batch to
+    /// one that waits for it.
+    func refillStandbys(of stage: StageState) {
+        guard stage.policy.standby > 0, stage.facts != nil, !stage.hasGivenUp, !stage.isHeld, !stage.done,
+            stage.restartAt == nil
+        else { return }
+        // They would be of the build that is about to leave.
+        if let swap = stage.swap, !swap.isProbation { return }
+        var waiting = stage.workers.count { $0.isStandby && $0.isAlive }
         while waiting < stage.policy.standby {
             start(stage, asStandby: true)
             waiting += 1
         }
-        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
     }
 
     /// Fewer may be wanted than before: those with the least in hand leave.
@@ -41,7 +51,9 @@ extension Scheduler {
     func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
         let id = WorkerID(nextWorker)
         nextWorker += 1
-        let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
+        // Below the number of workers and standbys: one that takes over has the place of one that leaves.
+        let used = Set(
+            stage.workers.filter { $0.isAlive && $0.phase != .leaving && $0.isIncoming == incoming }.map(\.index))
         let index = (0...used.count).first { !used.contains($0) } ?? used.count
         let worker = WorkerState(id: id, stage: stage.index, index: index, since: now)
         worker.isStandby = asStandby
@@ -75,6 +87,7 @@ extension Scheduler {
         guard let worker = worker(id), worker.phase == .loading else { return }
         let stage = stages[worker.stage]
         guard !worker.isIncoming else { return incomingLoaded(worker, facts, of: stage) }
+        if refusesTakeOver(by: worker, facts, of: stage) { return }
         guard facts.kind == stage.policy.kind else {
             let message =
                 "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
@@ -121,14 +134,20 @@ extension Scheduler {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            stage.takeBack()
-            // Empty batches are done without a worker.
-            if let first = stage.works.first { completeIfDone(first, of: stage) }
+            // While the old worker of a state stands by, nothing is taken from it: it may have to go on.
+            if !(worker.isIncoming && stage.isStateful) { takeBack(stage) }
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
         worker.since = now
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
+    }
+
+    /// What was done since the last checkpoint is for the next worker to do again, or to be shown again.
+    func takeBack(_ stage: StageState) {
+        stage.takeBack()
+        // Empty batches are done without a worker.
+        if let first = stage.works.first { completeIfDone(first, of: stage) }
     }
 
     func workerReady(_ id: WorkerID) {

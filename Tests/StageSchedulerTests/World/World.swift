@@ -108,7 +108,7 @@ final class World {
                 disk.sync()
                 feed(.flushed)
             }
-        case .note, .reply: break
+        case .note, .reply, .deny: break
         case .finished(let result): finished(result)
         }
     }
