@@ -132,7 +132,7 @@ static const char schema[] =
     "\"segfault\",\"abort\",\"illegal-instruction\",\"divide-by-zero\",\"bus-error\",\"raise\",\"exit-0\",\"exit-1\","
     "\"exit-3\",\"loop\",\"sleep\",\"allocate\",\"allocate-blindly\",\"stack-overflow\",\"close-descriptors\","
     "\"write-garbage\",\"flood-stdout\",\"fork-child\",\"fork-daemon\",\"fail-transiently\","
-    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\"]},"
+    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\",\"kill-host\"]},"
     "\"when\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"description\":\"For which records: all conditions given must hold. Absent: for every record.\",\"properties\":{"
     "\"key_equals\":{\"type\":\"string\",\"description\":\"The key is this.\"},"

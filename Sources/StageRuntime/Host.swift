@@ -63,6 +63,7 @@ package final class Host {
     private var memoryKills = MemoryKills()
     private var strayTicksLeft = 0
     private var ticks = 0
+    private var mark: HostMark?
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
 
@@ -112,6 +113,10 @@ package final class Host {
         try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
         try poller.add(tick.descriptor.number, .readable, token: Token.tick)
         tick.set(startedAt + Self.tickNanoseconds)
+        let mark = try HostMark(folder: setup.jobFolder)
+        self.mark = mark
+        // Whoever ends in order has interrupted nobody.
+        defer { try? JobDirectory.clearPages(of: setup.jobFolder) }
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
@@ -419,6 +424,7 @@ package final class Host {
         ticks += 1
         // A kill long ago is none of a worker that dies now.
         if ticks % 10 == 0 { _ = memoryKills.hasRisen() }
+        mark?.beat(time)
         for worker in workers.values {
             if let due = worker.killDue, time >= due { worker.kill() }
             if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }

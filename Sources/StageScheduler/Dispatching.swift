@@ -4,7 +4,7 @@ import StageModel
 
 extension Scheduler {
     func dispatchWork(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
         // The only worker finishes what it has, so that another can take its place.
         if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
         guard stage.policy.kind != .source else {
@@ -19,7 +19,7 @@ extension Scheduler {
             dispatchInOrder(stage)
             return
         }
-        while let worker = freeWorker(of: stage) {
+        while !isTrialUnderWay, let worker = freeWorker(of: stage) {
             guard let (work, position) = nextPortion(of: stage) else { return }
             // What a search hands out travels alone: a death must speak of nothing else.
             if work.portions[position].isSearch, !worker.outstanding.isEmpty { return }
@@ -48,22 +48,23 @@ extension Scheduler {
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
         if stage.verdictsInARow >= Self.verdictsBeforeControl,
             let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
-            let position = nextPosition(in: control, searchFirst: true)
+            let position = nextPosition(in: control, of: stage, searchFirst: true)
         {
             return (control, position)
         }
         // Where one death follows the other and nothing passes, it is time for verdicts: is it the plugin?
         let searchFirst = stage.suspectDeathsInARow >= Self.deathsBeforeSearch
         for work in stage.works {
-            if let position = nextPosition(in: work, searchFirst: searchFirst) { return (work, position) }
+            if let position = nextPosition(in: work, of: stage, searchFirst: searchFirst) { return (work, position) }
         }
         return nil
     }
 
-    private func nextPosition(in work: Work, searchFirst: Bool) -> Int? {
+    private func nextPosition(in work: Work, of stage: StageState, searchFirst: Bool) -> Int? {
         var other: Int?
         for (position, portion) in work.portions.enumerated() {
             if let due = portion.notBefore, due > now { continue }
+            if portion.isSearch, !mayTry(portion, of: work, in: stage) { continue }
             if portion.isSearch == searchFirst { return position }
             if other == nil { other = position }
         }
@@ -81,7 +82,8 @@ extension Scheduler {
             next = replay
         }
         guard let work = next,
-            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true })
+            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
+            mayTry(work.portions[position], of: work, in: stage)
         else { return }
         send(work.portions.remove(at: position), of: work, to: worker, stage)
     }
@@ -94,6 +96,7 @@ extension Scheduler {
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
                 isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
         work.inHand += 1
+        if work.isApart(portion) { trial = (worker, id) }
         if work.isFinish {
             let base: UInt64 = 0x8000_0000_0000_0000 | UInt64(stage.index) << 40
             actions.append(.send(worker.id, id, .finish(batch: work.batch, firstIdentifier: base)))

@@ -46,6 +46,8 @@ final class RunDisplay: HostObserver {
 
     func noted(_ note: Note) {
         events.write(note)
+        // What it has counted must outlive it.
+        if case .workerDied = note { nextStatusAt = 0 }
         if let words = words(for: note) { say(words) }
     }
 
