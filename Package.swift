@@ -59,6 +59,14 @@ let onlyTheEntry: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
 ]
 
+/// The worker brings its own Swift runtime along: half of its start was the loading of runtime libraries, and a plugin in C needs
+/// none. None of its symbols are to be seen, so that a plugin in Swift has its own runtime and never meets this one.
+let selfContained: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
+    ])
+]
+
 let pluginTargets: [Target] = plugins.map { plugin in
     plugin.inC
         ? .target(
@@ -108,7 +116,8 @@ let package = Package(
                 "StageRuntime", "StageScheduler",
             ],
             swiftSettings: strict),
-        .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
+        .executableTarget(
+            name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict, linkerSettings: selfContained),
         .target(name: "CallHTTPClient", path: "Plugins/call-http/curl", cSettings: strictC),
         .target(name: "CBench", dependencies: ["CLinux"], path: "Sources/CBench/work", cSettings: strictC),
         .target(

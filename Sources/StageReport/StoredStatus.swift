@@ -8,6 +8,10 @@ package struct StoredStatus: Sendable {
     package struct Stage: Sendable {
         package var name: String
         package var plugin: String
+        /// The build that serves the stage, where it came from, and what is to be said of that; nil where nothing is known.
+        package var digest: String?
+        package var origin: String?
+        package var remark: String?
         package var kind: StageKind
         package var counts: Counts
         package var batches: UInt64
@@ -15,11 +19,15 @@ package struct StoredStatus: Sendable {
         package var isDone: Bool
 
         package init(
-            name: String, plugin: String, kind: StageKind, counts: Counts, batches: UInt64, committedThrough: UInt64,
+            name: String, plugin: String, digest: String? = nil, origin: String? = nil, remark: String? = nil,
+            kind: StageKind, counts: Counts, batches: UInt64, committedThrough: UInt64,
             isDone: Bool
         ) {
             self.name = name
             self.plugin = plugin
+            self.digest = digest
+            self.origin = origin
+            self.remark = remark
             self.kind = kind
             self.counts = counts
             self.batches = batches
@@ -137,6 +145,8 @@ package struct StoredStatus: Sendable {
             .init("metrics", word.object("metrics")),
             .init("rate", isRunning ? word.object("rate", orElse: .null) : .null),
             .init("message", word.text("message").map(JSONValue.string) ?? .null),
+            .init("digest", stage.digest.map(JSONValue.string) ?? .null),
+            .init("origin", stage.origin.map(JSONValue.string) ?? .null),
         ])
     }
 
@@ -179,6 +189,7 @@ package struct StoredStatus: Sendable {
                 [stage.name, stage.plugin, state(of: stage)] + numbers
                     + [resident == 0 ? "-" : HumanNumbers.bytes(resident)])
             if isRunning, let remark = rateRemark(LastWord.Object(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
+            if let remark = stage.remark { remarks.append("\(stage.name): \(PrintableText.line(remark))") }
             if let remark = word.text("message") {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }

@@ -85,7 +85,7 @@ struct AnswerReader {
             throw WireError(.item, "hello frame", found: "no plugin table", expected: "one")
         }
         let facts = PluginFacts(
-            kind: table.kind, flags: table.flags, functions: table.functions,
+            identifier: identity.identifier, kind: table.kind, flags: table.flags, functions: table.functions,
             maximumWorkers: Int(min(table.maximumWorkers, 1_024)))
         identity.facts = facts
         let kinds: [StageKind: PluginDescription.Kind] = [.source: .source, .transform: .transform, .sink: .sink]

@@ -30,14 +30,14 @@ extension Host {
     private func restart(_ name: String, _ plugin: String?, for client: ControlClientID) {
         guard let index = stageNames.firstIndex(of: name) else {
             return answer(
-                client, false, "there is no stage \"\(name)\"; the stages are: \(stageNames.joined(separator: ", "))")
+                client, .denial("there is no stage \"\(name)\"; the stages are: \(stageNames.joined(separator: ", "))"))
         }
         var build: Int?
         if let plugin {
             do throws(SystemError) {
                 build = try keepBuild(plugin, of: index)
             } catch {
-                return answer(client, false, "the plugin cannot be taken: \(error)")
+                return answer(client, .denial("the plugin cannot be taken: \(error)"))
             }
         }
         tell(.restart(stage: name, build: build, request: requestNumber(for: client)))

@@ -7,12 +7,6 @@ import StageModel
 package import StageScheduler
 import StageWire
 
-/// One build of a stage's plugin, in the job directory.
-struct PluginBuild: Sendable {
-    var path: String
-    var digest: String
-}
-
 /// The event loop: one thread that waits for pipes, processes, signals, time and the storage thread, tells the scheduler
 /// what happened and does what it says. Handlers are short; none waits.
 package final class Host {
@@ -43,8 +37,10 @@ package final class Host {
     private weak var observer: (any HostObserver)?
     private var workers: [UInt64: WorkerProcess] = [:]
     private var textFiles: [StageTextFile]
-    /// The libraries of each stage, in the order in which they were brought in; 0 is that of the pipeline.
+    /// The builds of each stage's plugin, in the order in which they were brought in; 0 is the one to begin with.
     private var builds: [[PluginBuild]]
+    /// The number of the build that serves each stage.
+    private var serving: [Int]
     private let environment: [String]
     private var pending: [Event] = []
     /// Workers that wait to hear that what they sent ahead is in the log.
@@ -72,7 +68,13 @@ package final class Host {
         var batch: UInt64
     }
 
-    package private(set) var identities: [PluginIdentity]
+    /// The build that serves each stage.
+    package var servingBuilds: [PluginBuild] { zip(builds, serving).map { $0[$1] } }
+
+    /// A build by its number.
+    package func build(_ stage: Int, _ number: Int) -> PluginBuild? {
+        builds.indices.contains(stage) && builds[stage].indices.contains(number) ? builds[stage][number] : nil
+    }
 
     package init(
         setup: HostSetup, logs: JobLogs, letters: LetterLog, recovery: JobRecovery, observer: (any HostObserver)?,
@@ -87,8 +89,8 @@ package final class Host {
         tick = try MonotonicTimer()
         signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
         signal(SIGPIPE, SIG_IGN)
-        identities = setup.stages.map { _ in PluginIdentity() }
-        builds = setup.stages.map { [PluginBuild(path: $0.plugin, digest: $0.digest)] }
+        builds = setup.stages.map { [$0.build] + ($0.trial.map { [$0] } ?? []) }
+        serving = setup.stages.map { _ in 0 }
         textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
         var inherited = environmentStrings().filter {
             !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=") && !$0.hasPrefix("STAGEHOST_RUN=")
@@ -118,6 +120,8 @@ package final class Host {
         // Whoever ends in order has interrupted nobody.
         defer { try? JobDirectory.clearPages(of: setup.jobFolder) }
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
+        // Nobody waits for the answer to these.
+        for stage in setup.stages where stage.trial != nil { pending.append(.restart(stage: stage.policy.name, build: 1, request: 0)) }
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
         while true {
@@ -173,9 +177,12 @@ package final class Host {
         case .append(let commit):
             storage.submit(.append(commit, build: builds[commit.stage][commit.build]))
         case .flush: storage.submit(.flush)
-        case .note(let note): observer?.noted(note)
+        case .note(let note):
+            observer?.noted(note)
+            keepBuild(of: note)
         case .reply(let request, let ok, let message, let isLast):
-            desk?.reply(to: request, ok: ok, message, isLast: isLast, poller)
+            desk?.reply(to: request, ControlReply(ok: ok, message, last: isLast), poller)
+        case .deny(let request, let message): desk?.reply(to: request, .denial(message), poller)
         case .finished(let end): ending = end
         }
     }
@@ -184,8 +191,7 @@ package final class Host {
         let setup = setup.stages[stage]
         do throws(SystemError) {
             let worker = try WorkerProcess(
-                id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram,
-                plugin: builds[stage][build].path,
+                id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
                 environment: environment + limits(of: setup))
             workers[id.number] = worker
@@ -236,7 +242,7 @@ package final class Host {
         let setup = setup.stages[stage]
         var parameters = OpenParameters()
         parameters.workerIndex = UInt32(worker.index)
-        parameters.workerCount = UInt32(setup.policy.workers)
+        parameters.workerCount = UInt32(setup.policy.workers + setup.policy.standby)
         parameters.threads = UInt32(setup.policy.threads)
         worker.open(
             stageName: setup.policy.name, configuration: setup.configuration, checkpoint: checkpoint,
@@ -327,7 +333,7 @@ package final class Host {
                     return
                 }
                 if !wasLoaded, let facts = worker.reader.identity.facts {
-                    identities[worker.stage] = worker.reader.identity
+                    builds[worker.stage][worker.build].version = worker.reader.identity.version
                     storage.submit(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
                 }
             case .drained: return
@@ -371,10 +377,12 @@ package final class Host {
         if !worker.textIsClosed { poller.remove(worker.text.number) }
         if worker.isWaitingToWrite { poller.remove(worker.requests.number) }
         workers[worker.id.number] = nil
+        pending.append(.exited(worker.id, death))
+        // First its batch goes to somebody else, then its traces are removed.
+        handlePending()
         _ = unsafe unlink(pagePath(worker.id, worker.stage))
         strayTicksLeft = Self.strayTicks
         killOwnStrays()
-        pending.append(.exited(worker.id, death))
     }
 
     /// Ends what workers have left behind, as far as it has become ours by now: as their subreaper, at the death of the process
@@ -457,8 +465,11 @@ package final class Host {
     func requestNumber(for client: ControlClientID) -> UInt64 { desk?.number(for: client) ?? 0 }
 
     func answer(_ client: ControlClientID, _ ok: Bool, _ message: String, more: String? = nil) {
-        let line = more ?? ControlReply(ok: ok, message, last: true).json
-        desk?.reply(to: client, line, isLast: true, poller)
+        answer(client, ControlReply(ok: ok, message, last: true), more: more)
+    }
+
+    func answer(_ client: ControlClientID, _ reply: ControlReply, more: String? = nil) {
+        desk?.reply(to: client, more ?? reply.json, isLast: true, poller)
     }
 
     /// The status as one line of JSON.
@@ -466,10 +477,23 @@ package final class Host {
 
     /// Takes a library into the job directory, as a build of the stage's plugin.
     func keepBuild(_ path: String, of stage: Int) throws(SystemError) -> Int {
-        let kept = try JobDirectory.keepPlugin(path, in: setup.jobFolder)
+        let kept = try JobDirectory.keepPlugin(path, in: setup.jobFolder, durable: true)
         if let known = builds[stage].firstIndex(where: { $0.digest == kept.digest }) { return known }
-        builds[stage].append(PluginBuild(path: kept.path, digest: kept.digest))
+        builds[stage].append(kept)
         return builds[stage].count - 1
+    }
+
+    /// Tells what has become of a build, for the runs to come.
+    private func keepBuild(of note: Note) {
+        let change: (stage: Int, build: Int, news: BuildNews)
+        switch note {
+        case .pluginSwapped(let stage, let build, isNew: true): change = (stage, build, .onProbation)
+        case .probationPassed(let stage, let build): change = (stage, build, .serves)
+        case .swapRolledBack(let stage, let build, _): change = (stage, build, .sentBack)
+        default: return
+        }
+        serving[change.stage] = change.build
+        observer?.changed(stage: change.stage, builds[change.stage][change.build], change.news)
     }
 }
 

@@ -4,19 +4,19 @@ package import StageScheduler
 /// What the runtime needs to know of one stage, beside its policy.
 package struct StageSetup: Sendable {
     package var policy: StagePolicy
-    /// The library, as an absolute path.
-    package var plugin: String
-    /// SHA-256 of the library.
-    package var digest: String
+    /// The build of its plugin to begin with.
+    package var build: PluginBuild
+    /// Another build, which serves at once and is on probation: `build` comes back if it does worse.
+    package var trial: PluginBuild?
     /// The `with` object as JSON text.
     package var configuration: String
     /// A core is wanted of workers that crash or hang.
     package var dumpsCore = false
 
-    package init(policy: StagePolicy, plugin: String, digest: String, configuration: String) {
+    package init(policy: StagePolicy, build: PluginBuild, trial: PluginBuild? = nil, configuration: String) {
         self.policy = policy
-        self.plugin = plugin
-        self.digest = digest
+        self.build = build
+        self.trial = trial
         self.configuration = configuration
     }
 }
@@ -54,6 +54,8 @@ package struct HostSetup {
 /// Who wants to know how a run goes. Called on the host's thread; must not wait for anything.
 package protocol HostObserver: AnyObject {
     func noted(_ note: Note)
+    /// Another build serves a stage, or does no longer. Comes before whoever asked for it gets an answer.
+    func changed(stage: Int, _ build: PluginBuild, _ news: BuildNews)
     /// About ten times a second, and once at the end.
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool)
     /// The status as one JSON object in one line, for the control socket.

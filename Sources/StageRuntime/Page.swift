@@ -38,14 +38,13 @@ final class Page: @unchecked Sendable {
             let offset = PageLayout.slotOffset(slot)
             let dispatch = file.load64(offset + PageLayout.slotDispatchOffset)
             guard dispatch != 0 else { return nil }
-            let stated = file.load32(offset + PageLayout.slotCountOfRecordsOffset)
-            let first = file.load32(offset + PageLayout.slotFirstOffset)
+            let part = PageLayout.part(
+                from: file.load32(offset + PageLayout.slotFirstOffset),
+                ofBatchOf: file.load32(offset + PageLayout.slotCountOfRecordsOffset))
             var begun = IndexRanges()
-            // The states of one part of the batch. Its last possible part is none that anybody is given.
-            if first % WireLimits.maximumBatchRecords == 0, first < stated, first <= .max - 2 * WireLimits.maximumBatchRecords {
-                let count = min(stated - first, WireLimits.maximumBatchRecords)
-                let states = file.bytes(offset + PageLayout.slotStatesOffset, Int(count))
-                for (index, state) in states.enumerated() where state == PageLayout.begun { begun.insert(first + UInt32(index)) }
+            if let part {
+                let states = file.bytes(offset + PageLayout.slotStatesOffset, part.count)
+                for (index, state) in zip(part, states) where state == PageLayout.begun { begun.insert(index) }
             }
             return Breadcrumb(dispatch: dispatch, begun: begun)
         }

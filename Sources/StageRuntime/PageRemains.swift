@@ -29,19 +29,18 @@ struct PageRemains {
         for slot in 0..<(bytes.count - PageLayout.slotsOffset) / PageLayout.slotBytes {
             let start = PageLayout.slotOffset(slot)
             guard Self.load64(bytes, start + PageLayout.slotDispatchOffset) != 0 else { continue }
-            let stated = Self.load32(bytes, start + PageLayout.slotCountOfRecordsOffset)
-            // The states of one part of the batch. Its last possible part is none that anybody is given.
-            let first = Self.load32(bytes, start + PageLayout.slotFirstOffset)
-            guard first % WireLimits.maximumBatchRecords == 0, first < stated, first <= .max - 2 * WireLimits.maximumBatchRecords
+            guard
+                let part = PageLayout.part(
+                    from: Self.load32(bytes, start + PageLayout.slotFirstOffset),
+                    ofBatchOf: Self.load32(bytes, start + PageLayout.slotCountOfRecordsOffset))
             else { continue }
-            let count = min(stated - first, WireLimits.maximumBatchRecords)
             var request = Request(
                 batch: Self.load64(bytes, start + PageLayout.slotBatchOffset),
                 since: Self.load64(bytes, start + PageLayout.slotSinceOffset), left: IndexRanges(), begun: IndexRanges())
             let states = start + PageLayout.slotStatesOffset
-            for (index, state) in bytes[states..<states + Int(count)].enumerated() {
-                if state == PageLayout.begun { request.begun.insert(first + UInt32(index)) }
-                if state == PageLayout.begun || state == PageLayout.notBegun { request.left.insert(first + UInt32(index)) }
+            for (index, state) in zip(part, bytes[states..<states + part.count]) {
+                if state == PageLayout.begun { request.begun.insert(index) }
+                if state == PageLayout.begun || state == PageLayout.notBegun { request.left.insert(index) }
             }
             if !request.left.isEmpty { requests.append(request) }
         }

@@ -17,7 +17,7 @@ final class WorkerProcess {
     let id: WorkerID
     let stage: Int
     let index: Int
-    /// The build of the plugin that it loads.
+    /// The number of the build of the plugin that it runs.
     let build: Int
     let child: ChildProcess
     let page: Page

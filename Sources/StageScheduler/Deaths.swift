@@ -32,8 +32,9 @@ extension Scheduler {
         let action = stage.policy.onDeath[cause.name] ?? .poison
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
-        // What a build does on probation is held against the build, and not against the records that it had in hand.
-        let isBuildsFault = !isExternal(cause) && isBuildsFault(worker, of: stage, batchHadDied: batchHadDied)
+        // What a build on probation dies of is held against the build, and against nothing else.
+        let endsProbation =
+            isOnProbation(worker, of: stage) && !isExternal(cause) && !(batchHadDied && stage.swap?.hasWorked ?? false)
         let begun = worker.outstanding.count { request in
             death.breadcrumbs.isEmpty
                 ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
@@ -41,9 +42,14 @@ extension Scheduler {
         for request in worker.outstanding {
             guard let work = request.work else { continue }
             work.inHand -= 1
+            guard !endsProbation else {
+                giveBack(request, to: work, of: stage)
+                continue
+            }
+            work.build = worker.build
             let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
-            guard action != .restart, !isBuildsFault, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
+            guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
             else {
                 giveBack(request, to: work, of: stage)
                 continue
@@ -58,13 +64,13 @@ extension Scheduler {
         stage.tally.settleNewest()
         if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
+        if endsProbation { return rollBack(stage, cause.sentence) }
+        if !isExternal(cause) { stage.swap?.hasWorked = false }
         if action == .stop || action == .hold {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
         }
         if !worker.wasReady { stage.deathsBeforeReady += 1 }
         if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
-        if isBuildsFault { return rollBack(stage, cause.sentence) }
-        if !isExternal(cause) { stage.swap?.hasWorked = false }
         if isExternal(cause), worker.wasReady {
             // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
             pauseBeforeRestart(of: stage)
@@ -235,7 +241,7 @@ extension Scheduler {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
         stage.giveUpMessage = message
         note(.stageGaveUp(stage: stage.index, message: message))
-        endSwap(of: stage, message)
+        cancelSwap(of: stage, message)
         switch how ?? stage.policy.onGiveUp {
         case .hold: stage.isHeld = true
         case .stop:
@@ -255,7 +261,7 @@ extension DeathCause {
         switch self {
         case .timeout: .timeout
         case .memory: .memory
-        case .signal, .exit, .garbage, .lost: .crash
+        case .signal, .exit, .garbage, .lost, .host: .crash
         }
     }
 

@@ -6,8 +6,12 @@ extension Scheduler {
     func dispatchWork(of stage: StageState) {
         stage.pacedUntil = nil
         guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
-        // The only worker finishes what it has, so that another can take its place: also the batch that it has begun.
-        if let swap = stage.swap, swap.phase == .opening || swap.phase == .draining && !stage.isWithinBatch { return }
+        // The only worker finishes what it has, so that another can take its place.
+        switch stage.swap?.phase {
+        case .opening: return
+        case .draining where !stage.isAtomic || stage.isBetweenBatches: return
+        default: break
+        }
         guard stage.policy.kind != .source else {
             dispatchReads(stage)
             return

@@ -29,7 +29,7 @@ extension Scheduler {
 
     func abandon() {
         for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
-        answerSwaps()
+        for stage in stages { endSwap(of: stage, isComplete: false) }
         if !mode.isEnding { mode = .ending(.interrupted("left at once"), since: now) }
     }
 
@@ -126,7 +126,7 @@ extension Scheduler {
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        answerSwaps()
+        for stage in stages { endSwap(of: stage, isComplete: reason == .complete) }
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }

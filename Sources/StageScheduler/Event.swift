@@ -29,17 +29,27 @@ package struct Outcome {
 
 /// What a worker said of its plugin when it had loaded it.
 package struct PluginFacts: Sendable, Equatable {
+    /// The plugin's own id; empty when nobody asked.
+    package var identifier: String
     package var kind: StageKind
     package var flags: PluginFlags
     package var functions: PluginFunctions
     /// 0: any number.
     package var maximumWorkers: Int
 
-    package init(kind: StageKind, flags: PluginFlags, functions: PluginFunctions, maximumWorkers: Int) {
+    package init(
+        identifier: String = "", kind: StageKind, flags: PluginFlags, functions: PluginFunctions, maximumWorkers: Int
+    ) {
+        self.identifier = identifier
         self.kind = kind
         self.flags = flags
         self.functions = functions
         self.maximumWorkers = maximumWorkers
+    }
+
+    /// What a worker did since the last checkpoint does not survive it: see `StageState.isAtomic`.
+    func isAtomic(as kind: StageKind) -> Bool {
+        flags.contains(.stateful) || kind == .sink && (functions.contains(.sync) || maximumWorkers == 1)
     }
 }
 

@@ -4,7 +4,8 @@ import StageModel
 
 extension Scheduler {
     func partialCame(_ id: WorkerID, _ dispatch: DispatchID, _ outcome: Outcome) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
             let work = worker.outstanding[position].work
         else { return }
         let stage = stages[worker.stage]
@@ -16,6 +17,7 @@ extension Scheduler {
             return
         }
         worker.outstanding[position].ranges.subtract(outcome.covered)
+        work.build = worker.build
         resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
@@ -24,7 +26,8 @@ extension Scheduler {
         _ id: WorkerID, _ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, message: String,
         retryMilliseconds: UInt32, busyNanoseconds: UInt64
     ) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
         else { return }
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
@@ -41,6 +44,7 @@ extension Scheduler {
             sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
         case .process, .finish:
             guard let work = request.work else { return }
+            work.build = worker.build
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
             work.inHand -= 1
@@ -85,12 +89,16 @@ extension Scheduler {
             }
         case .fatal:
             if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
-            fail(.refused(stage: stage.index, message: explained(message, stage)))
+            if !isOnProbation(worker, of: stage) {
+                fail(.refused(stage: stage.index, message: explained(message, stage)))
+            }
             let rest = unaccounted(work, request, stage)
             if work.isFinish || !rest.isEmpty { work.portions.insert(Portion(ranges: rest), at: 0) }
         }
         completeIfDone(work, of: stage)
-        batchOnProbation(by: worker, of: stage)
+        if isOnProbation(worker, of: stage) {
+            if status == .fatal { rollBack(stage, explained(message, stage)) } else { batchOnProbation(of: stage) }
+        }
         // What is there must not wait, unlogged, for the records that are tried again.
         if !work.isComplete, stage.isDurable, !stage.isAtomic { log(work, of: stage, whole: false) }
     }
@@ -125,6 +133,7 @@ extension Scheduler {
             work.outputRecords += output.recordCount
         }
         for (name, amount) in outcome.metrics { work.metrics[name, default: 0] += amount }
+        countOnProbation(stage, build: work.build, inputs: UInt64(covered.count))
         for failure in outcome.failures {
             switch failure.kind {
             case .permanent:
@@ -218,6 +227,7 @@ extension Scheduler {
         work.failed += 1
         work.resolvedInputs += 1
         let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
+        countOnProbation(stage, build: work.build, failed: 1)
         let letter = DeadLetter(
             input: input, category: category, message: message,
             attempts: attempts ?? tried, signal: signal, evidence: evidence)
@@ -248,6 +258,7 @@ extension Scheduler {
     ) {
         let isReread = request.batch <= recoveredLast
         let records = (outcome.output?.recordCount ?? 0) + UInt64(outcome.unreadable.count)
+        defer { if isOnProbation(worker, of: stage), status == .ok || status == .end { batchOnProbation(of: stage) } }
         switch status {
         case .ok, .end, .idle:
             worker.position = request.batch
@@ -293,6 +304,7 @@ extension Scheduler {
             stage.notBefore = now.advanced(by: pause)
             stage.retries += 1
         case .reject, .fatal:
+            if isOnProbation(worker, of: stage) { return rollBack(stage, explained(message, stage)) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
         }
     }
@@ -304,6 +316,7 @@ extension Scheduler {
         let failed = UInt64(outcome.unreadable.count)
         stage.nextInput = batch + 1
         stage.consecutiveDeaths = 0
+        countOnProbation(stage, build: stage.build, inputs: records + failed, failed: failed)
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }
@@ -330,7 +343,8 @@ extension Scheduler {
                 Commit(
                     stage: 0, batch: batch, isWhole: true, inputs: delta.inputs, covered: IndexRanges(),
                     passed: records, filtered: 0, failed: failed, outputs: records, output: [], letters: letters,
-                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd)))
+                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd,
+                    build: stage.build)))
         note(.batchDone(stage: 0, batch: batch))
     }
 }

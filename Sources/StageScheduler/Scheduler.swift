@@ -156,6 +156,9 @@ package final class Scheduler {
                 if goesOn || isFinishing(stage) { dispatchWork(of: stage) }
             }
         } while inputsTaken != before
+        if mode == .running {
+            for stage in stages { refillStandbys(of: stage) }
+        }
         checkEnd()
     }
 

@@ -52,6 +52,8 @@ final class WorkerState {
     var build = 0
     /// Another one is to take its place: it gets nothing new, and leaves when it has answered what is out.
     var isRetiring = false
+    /// Its build was sent back: what it still answers counts no more.
+    var isSentBack = false
     /// Its `open` has succeeded.
     var wasReady = false
     /// When it was asked to leave.
@@ -183,7 +185,7 @@ final class StageState {
     /// The effect of a batch does not survive the worker before the batch is complete: a new worker opens at the last
     /// checkpoint, and all that came after it is done (or shown) again, in order. True of stateful transforms and of
     /// sinks that have a position: those that sync, and those that allow one worker only.
-    var isAtomic: Bool { isStateful || policy.kind == .sink && (syncsItself || facts?.maximumWorkers == 1) }
+    var isAtomic: Bool { facts?.isAtomic(as: policy.kind) ?? false }
     var isPositional: Bool { policy.kind == .source || isAtomic }
     /// Whether the log has the outputs. What depends on earlier batches cannot be computed again from one batch alone.
     var isDurable: Bool { policy.durable || isStateful || policy.kind != .transform }
@@ -193,6 +195,9 @@ final class StageState {
         guard !isPositional, let facts else { return 1 }
         return facts.maximumWorkers > 0 ? min(policy.workers, facts.maximumWorkers) : policy.workers
     }
+
+    /// Nobody has a batch in hand, and none is half done: what waits of a batch has had no effect.
+    var isBetweenBatches: Bool { !works.contains { $0.inHand > 0 || $0.resolvedInputs > $0.failed } }
 
     /// Batches that take room here.
     var held: Int { works.count + finished.count + fetched.count + fetching.count }

@@ -49,6 +49,8 @@ final class Work {
     var checkpoint: Payload?
     var snapshotWanted = false
     var metrics: [String: Double] = [:]
+    /// The build of the plugin that answered last, or died last; nil: none had anything to do with it.
+    var build: Int?
     /// What `passed` and the others were when the last entry was made: an entry holds what came since.
     var logged = Counts()
     var loggedPayloads = 0

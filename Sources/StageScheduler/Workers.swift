@@ -23,12 +23,22 @@ extension Scheduler {
         }
         letSpareOnesLeave(stage, serving)
         guard stage.facts != nil else { return }
-        var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
+        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Starts standbys in the place of those that serve now. Comes last: to start a process takes longer than to hand a batch to
+    /// one that waits for it.
+    func refillStandbys(of stage: StageState) {
+        guard stage.policy.standby > 0, stage.facts != nil, !stage.hasGivenUp, !stage.isHeld, !stage.done,
+            stage.restartAt == nil
+        else { return }
+        // They would be of the build that is about to leave.
+        if let swap = stage.swap, !swap.isProbation { return }
+        var waiting = stage.workers.count { $0.isStandby && $0.isAlive }
         while waiting < stage.policy.standby {
             start(stage, asStandby: true)
             waiting += 1
         }
-        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
     }
 
     /// Fewer may be wanted than before: those with the least in hand leave.
@@ -41,7 +51,9 @@ extension Scheduler {
     func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
         let id = WorkerID(nextWorker)
         nextWorker += 1
-        let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
+        // Below the number of workers and standbys: one that takes over has the place of one that leaves.
+        let used = Set(
+            stage.workers.filter { $0.isAlive && $0.phase != .leaving && $0.isIncoming == incoming }.map(\.index))
         let index = (0...used.count).first { !used.contains($0) } ?? used.count
         let worker = WorkerState(id: id, stage: stage.index, index: index, since: now)
         worker.isStandby = asStandby
@@ -75,16 +87,13 @@ extension Scheduler {
         guard let worker = worker(id), worker.phase == .loading else { return }
         let stage = stages[worker.stage]
         guard !worker.isIncoming else { return incomingLoaded(worker, facts, of: stage) }
+        if refusesTakeOver(by: worker, facts, of: stage) { return }
         guard facts.kind == stage.policy.kind else {
             let message =
                 "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
             kill(worker, for: nil)
-            if !incomingFailed(worker, of: stage, message) { fail(.refused(stage: stage.index, message: message)) }
+            fail(.refused(stage: stage.index, message: message))
             return
-        }
-        if let why = mismatch(of: facts, with: stage) {
-            kill(worker, for: nil)
-            if incomingFailed(worker, of: stage, why) { return }
         }
         stage.facts = facts
         if !isEveryPluginKnown, stages.allSatisfy({ $0.facts != nil }) {
@@ -126,8 +135,8 @@ extension Scheduler {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            // Of a newcomer beside one that serves: when it takes over. Until then the old one may have to go on.
-            if !worker.isIncoming || !stage.isStateful { takeBack(stage) }
+            // While the old worker of a state stands by, nothing is taken from it: it may have to go on.
+            if !(worker.isIncoming && stage.isStateful) { takeBack(stage) }
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
@@ -135,7 +144,7 @@ extension Scheduler {
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
     }
 
-    /// Prepares what the worker that opens at the last checkpoint must do, or be shown, again.
+    /// What was done since the last checkpoint is for the next worker to do again, or to be shown again.
     func takeBack(_ stage: StageState) {
         stage.takeBack()
         // Empty batches are done without a worker.
@@ -158,7 +167,6 @@ extension Scheduler {
         note(.workerRefused(stage: stage.index, id, message: message))
         kill(worker, for: nil)
         if incomingFailed(worker, of: stage, message) { return }
-        if isBuildsFault(worker, of: stage, batchHadDied: false) { return rollBack(stage, message) }
         if fatal {
             fail(.refused(stage: stage.index, message: message))
         } else {
@@ -195,7 +203,7 @@ extension Scheduler {
         }
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
         if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
-        guard stage.swap == nil || stage.swap?.isOnProbation == true else { return }
+        guard stage.swap == nil || stage.swap?.isProbation == true else { return }
         for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false

@@ -33,6 +33,14 @@ package enum PageLayout {
     package static let done: UInt8 = 2
     package static let notAsked: UInt8 = 3
 
+    /// The indexes that the states of a slot are of, from what the page says, which may be anything; nil when it cannot be.
+    package static func part(from first: UInt32, ofBatchOf count: UInt32) -> Range<UInt32>? {
+        // The last possible part is none that anybody is given: no index after it could be told.
+        guard first % WireLimits.maximumBatchRecords == 0, first < count, first <= .max - 2 * WireLimits.maximumBatchRecords
+        else { return nil }
+        return first..<first + min(count - first, WireLimits.maximumBatchRecords)
+    }
+
     package static func slotOffset(_ slot: Int) -> Int { slotsOffset + slot * slotBytes }
     package static func size(slots: Int) -> Int { slotOffset(slots) }
 }

@@ -63,9 +63,8 @@ import StageWire
 
     /// The dispatch is written last, so that whoever reads it finds the rest in place.
     ///
-    /// - Parameters:
-    ///   - part: The indexes that have a state here, 65,536 at most, from a multiple of that.
-    ///   - asked: The records of the batch that are in hand; nil: all of `part`.
+    /// - Parameter part: The indexes that have a state here, 65,536 at most, from a multiple of that.
+    /// - Parameter asked: The records of them that are in hand; nil: all.
     func enter(dispatch: UInt64, batch: UInt64, count: UInt32, part: Range<UInt32>, asked: UnsafeBufferPointer<UInt32>?) {
         let states = unsafe base + PageLayout.slotStatesOffset
         unsafe memset(states, Int32(asked == nil ? PageLayout.notBegun : PageLayout.notAsked), part.count)
@@ -74,8 +73,8 @@ import StageWire
                 unsafe states.storeBytes(of: PageLayout.notBegun, toByteOffset: Output.place(index), as: UInt8.self)
             }
         }
-        unsafe base.storeBytes(of: cworker_now(), toByteOffset: PageLayout.slotSinceOffset, as: UInt64.self)
         unsafe base.storeBytes(of: part.lowerBound, toByteOffset: PageLayout.slotFirstOffset, as: UInt32.self)
+        unsafe base.storeBytes(of: cworker_now(), toByteOffset: PageLayout.slotSinceOffset, as: UInt64.self)
         unsafe base.storeBytes(of: batch, toByteOffset: PageLayout.slotBatchOffset, as: UInt64.self)
         unsafe base.storeBytes(of: count, toByteOffset: PageLayout.slotCountOfRecordsOffset, as: UInt32.self)
         unsafe base.storeBytes(of: WireLimits.noInput, toByteOffset: PageLayout.slotCurrentOffset, as: UInt32.self)

@@ -10,10 +10,14 @@ struct JobRecord {
     struct PluginUse: Equatable {
         var stage: String
         var name: String
+        /// The pipeline's plugin, and its SHA-256.
         var path: String
-        var digest: String
+        var own: String
         /// What the plugin said of itself; nil until it was loaded.
         var version: String?
+        /// A build that `stagehost restart` has put in its place for good, and one that is on probation.
+        var brought: Brought?
+        var trial: Brought?
     }
 
     var job: String
@@ -42,11 +46,13 @@ struct JobRecord {
     static func path(_ folder: String) -> String { folder + "/" + JobLayout.job }
     static func pipelinePath(_ folder: String) -> String { folder + "/pipeline.json" }
 
-    func write(to folder: String) throws(SystemError) {
+    func write(to folder: String, durable: Bool = false) throws(SystemError) {
         let uses = plugins.map {
             JSONValue.object([
                 .init("stage", .string($0.stage)), .init("name", .string($0.name)), .init("path", .string($0.path)),
                 .init("digest", .string($0.digest)), .init("version", $0.version.map(JSONValue.string) ?? .null),
+                .init("own_digest", .string($0.own)), .init("brought", $0.brought?.json ?? .null),
+                .init("trial", $0.trial?.json ?? .null),
             ])
         }
         let value = JSONValue.object([
@@ -65,7 +71,7 @@ struct JobRecord {
                     })),
             .init("wish", wish.map { .string($0.rawValue) } ?? .null),
         ])
-        try writeFileAtomically(Self.path(folder), Array((value.json(indented: true) + "\n").utf8), durable: false)
+        try writeFileAtomically(Self.path(folder), Array((value.json(indented: true) + "\n").utf8), durable: durable)
     }
 
     /// Reads a record; nil when there is none, or when it is no such record.
@@ -86,7 +92,8 @@ struct JobRecord {
                     let digest = use["digest"]?.string
                 else { return nil }
                 return PluginUse(
-                    stage: stage, name: name, path: path, digest: digest, version: use["version"]?.string)
+                    stage: stage, name: name, path: path, own: use["own_digest"]?.string ?? digest,
+                    version: use["version"]?.string, brought: Brought(use["brought"]), trial: Brought(use["trial"]))
             }
         }
         endState = root["end"]?["state"]?.string

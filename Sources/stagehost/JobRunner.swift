@@ -51,25 +51,27 @@ struct JobRunner {
         setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
+        var remembered = RememberedBuilds(job: job)
+        let before = record.plugins
         record.plugins = []
+        for (stage, plugin) in zip(pipeline.stages, plugins) {
+            let kept = try orFail(folder) { () throws(SystemError) in try directory.keepPlugin(plugin.path) }
+            var staged = StageSetup(policy: policy.stages[setup.stages.count], build: kept, configuration: stage.withJSON)
+            staged.dumpsCore = stage.core.value
+            var use = JobRecord.PluginUse(stage: stage.name.value, name: plugin.name, path: plugin.path, own: kept.digest)
+            if let old = before.first(where: { $0.stage == use.stage }) { try remembered.apply(old, to: &use, &staged, directory) }
+            setup.stages.append(staged)
+            record.plugins.append(use)
+        }
         var ledger: AttemptLedger?
         try orFail(folder) { () throws(SystemError) in
-            for (stage, plugin) in zip(pipeline.stages, plugins) {
-                let kept = try directory.keepPlugin(plugin.path)
-                var stageSetup = StageSetup(
-                    policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON)
-                stageSetup.dumpsCore = stage.core.value
-                setup.stages.append(stageSetup)
-                record.plugins.append(
-                    .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
-            }
             try writeFileAtomically(JobRecord.pipelinePath(folder), Array(pipeline.document.utf8), durable: false)
             record.wish = nil
             record.endState = nil
             record.endMessage = nil
             try record.write(to: folder)
             ledger = try AttemptLedger(
-                folder: folder, stages: setup.stages.map { .init(name: $0.policy.name, digest: $0.digest) })
+                folder: folder, stages: setup.stages.map { .init(name: $0.policy.name, digest: ($0.trial ?? $0.build).digest) })
             try directory.clearPages()
         }
 
@@ -107,6 +109,7 @@ struct JobRunner {
             statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
             isVerbose: isVerbose)
         if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
+        if !isQuiet { for note in remembered.notes { Console.error("\(job): \(note)") } }
         announce(recovery, events)
         if let ledger, ledger.hostHasDied { announce(ledger, &recovery, events) }
         let end: RunEnd
@@ -116,12 +119,19 @@ struct JobRunner {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
                 timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
-            display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
+            display.onStatus = { [unowned host] in Self.keepVersions(host.servingBuilds, in: &record, folder) }
+            events.digestOfBuild = { [unowned host] stage, build in host.build(stage, build)?.digest }
+            display.onBuild = { stage, build, news in
+                record.plugins[stage].take(build, news)
+                do throws(SystemError) { try record.write(to: folder, durable: true) } catch {
+                    Console.error("\(job): the build cannot be written down for later runs: \(error)")
+                }
+            }
             let ended = try host.run()
             isStopped = host.isStoppedForGood
             if case .misconfigured = ended { PipelineLoading.report(host.pluginProblems) }
             end = ended
-            Self.keepVersions(host.identities, in: &record, folder)
+            Self.keepVersions(host.servingBuilds, in: &record, folder)
             logError = host.storageError
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
@@ -131,10 +141,10 @@ struct JobRunner {
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
-    private static func keepVersions(_ identities: [PluginIdentity], in record: inout JobRecord, _ folder: String) {
+    private static func keepVersions(_ builds: [PluginBuild], in record: inout JobRecord, _ folder: String) {
         let before = record.plugins
-        for (index, identity) in identities.enumerated() where record.plugins.indices.contains(index) {
-            if !identity.version.isEmpty { record.plugins[index].version = identity.version }
+        for (index, build) in builds.enumerated() where record.plugins.indices.contains(index) {
+            if !build.version.isEmpty { record.plugins[index].version = build.version }
         }
         if record.plugins != before { try? record.write(to: folder) }
     }

@@ -25,6 +25,8 @@ final class RunDisplay: HostObserver {
     private(set) var last: JobStatus?
     /// Called about once a second, when the status is written.
     var onStatus: () -> Void = {}
+    /// Called when another build serves a stage, or does no longer.
+    var onBuild: (_ stage: Int, PluginBuild, BuildNews) -> Void = { _, _, _ in }
 
     private static let lineEveryNanoseconds: UInt64 = 3_000_000_000
     private static let drawEveryNanoseconds: UInt64 = 200_000_000
@@ -50,6 +52,8 @@ final class RunDisplay: HostObserver {
         if case .workerDied = note { nextStatusAt = 0 }
         if let words = words(for: note) { say(words) }
     }
+
+    func changed(stage: Int, _ build: PluginBuild, _ news: BuildNews) { onBuild(stage, build, news) }
 
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool) {
         let now = monotonicNanoseconds()
@@ -109,6 +113,7 @@ final class RunDisplay: HostObserver {
         case .stageSlowed(let stage, let rate):
             guard isVerbose else { return nil }
             return "stage \"\(stageNames[stage])\": its answers ask for a pause: \(HumanNumbers.rate(rate)) records/s from now on"
+        case .probationPassed(let stage, _): return "stage \"\(stageNames[stage])\": the new build has passed its probation"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"
         case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"

@@ -43,9 +43,11 @@ extension StoredJob {
             let recovered = recovery?.stages[index]
             let through = recovered?.committed.through ?? 0
             let isDone = recovery?.lastBatch.map { through >= $0 + UInt64(index) } ?? false
+            let use = plugin(of: stage)
             stages.append(
                 StoredStatus.Stage(
-                    name: stage.name.value, plugin: plugin(of: stage)?.name ?? stage.plugin.value, kind: kind(index),
+                    name: stage.name.value, plugin: use?.name ?? stage.plugin.value, digest: use?.digest, origin: use?.origin,
+                    remark: use?.remark, kind: kind(index),
                     counts: recovered?.counts ?? Counts(),
                     batches: through + UInt64(recovered?.committed.beyond.count ?? 0), committedThrough: through,
                     isDone: isDone))

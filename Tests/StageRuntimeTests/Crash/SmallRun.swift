@@ -166,7 +166,7 @@ final class SmallRun {
         case .kill(let id, _): events.append(.exited(id, Death(cause: .signal(9))))
         case .append, .fetch, .flush:
             if job.storageLags { storage.append(action) } else { try store(action, logs, letters) }
-        case .note, .reply: break
+        case .note, .reply, .deny: break
         case .finished(let end): self.end = end
         }
     }

@@ -131,7 +131,7 @@ final class World {
                 disk.sync()
                 feed(.flushed)
             }
-        case .deny: break
+        case .deny(let request, _): expect(openRequests.remove(request) != nil, "a request was answered twice")
         case .note(let note): heard(note)
         case .reply(let request, _, _, let isLast):
             expect(openRequests.contains(request), "a request was answered twice")

@@ -39,6 +39,10 @@ final class Job {
 
     func data(_ name: String) -> Data { FileManager.default.contents(atPath: path(name)) ?? Data() }
 
+    func size(_ name: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: path(name))[.size] as? Int) ?? 0
+    }
+
     func lines(_ name: String) -> [String] {
         String(decoding: data(name), as: UTF8.self).split(separator: "\n").map(String.init)
     }
@@ -58,6 +62,9 @@ final class Job {
     func command(_ arguments: [String], seconds: Double = 60) throws -> Ended {
         try start(arguments).wait(seconds: seconds)
     }
+
+    /// Begins a command.
+    func begin(_ arguments: String...) throws -> Host { try start(arguments) }
 
     /// `stagehost run pipeline.json5`, to its end.
     @discardableResult
