@@ -153,9 +153,11 @@ import Testing
         bench.start()
         for _ in 0..<2 { try bench.read(10) }
         try bench.read(5)
+        #expect(bench.started.count { $0.stage == 0 } == 1, "nothing was read yet")
         try bench.read(10)
-        #expect(bench.state(0).counts.inputs == 10)
-        #expect(bench.closed.count == 1, "after its first batch")
+        try bench.read(10)
+        #expect(bench.state(0).counts.inputs == 20)
+        #expect(bench.closed.count == 1)
     }
 
     @Test func `a drain brings the batch that a sink has begun to its end`() throws {

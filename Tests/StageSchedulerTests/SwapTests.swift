@@ -316,12 +316,12 @@ import Testing
     }
 
     @Test func `a stage that gives up on probation is ready for the next build`() throws {
-        let bench = Bench { policy, _ in policy.stages[1].onDeath = ["SIGBUS": .hold] }
+        let bench = Bench { policy, _ in policy.stages[1].onDeath = ["SIGKILL": .hold] }
         bench.start()
         bench.say(.restart(stage: "work", build: 1, request: 1))
         bench.leave()
         try bench.read(10)
-        try bench.die(1, on: [3], .signal(7))
+        try bench.die(1, on: [3], .signal(9))
         #expect(bench.state(1).isHeld && bench.state(1).swap == nil)
         #expect(bench.replies.last.map { $0.request == 1 && !$0.ok && $0.isLast } ?? false)
         bench.say(.restart(stage: "work", build: 2, request: 2))

@@ -137,6 +137,10 @@ extension World {
             missedWrites -= 1
             write()
         }
+        if missedFlush, host == hosts {
+            missedFlush = false
+            flush()
+        }
         if host == hosts { feed(.storageRecovered) }
     }
 

@@ -46,6 +46,7 @@ final class World {
     var isShort = false
     /// Entries that could not be written at their time.
     var missedWrites = 0
+    var missedFlush = false
     var drainingSince: UInt64?
     /// Deaths before a worker was open, since the stage's last new beginning.
     var earlyDeaths: [Int: [UInt64]] = [:]
@@ -127,10 +128,7 @@ final class World {
         case .append(let commit): append(commit)
         case .flush:
             lastWrite = max(lastWrite, now) + 1
-            schedule(at: lastWrite) { [self] in
-                disk.sync()
-                feed(.flushed)
-            }
+            schedule(at: lastWrite) { [self] in if isStalled { missedFlush = true } else { flush() } }
         case .deny(let request, _): expect(openRequests.remove(request) != nil, "a request was answered twice")
         case .note(let note): heard(note)
         case .reply(let request, _, _, let isLast):
@@ -166,6 +164,11 @@ final class World {
             commit.isWhole
                 ? .appended(stage: commit.stage, batch: commit.batch)
                 : .partAppended(stage: commit.stage, batch: commit.batch))
+    }
+
+    func flush() {
+        disk.sync()
+        feed(.flushed)
     }
 
     private func fetch(_ stage: Int, _ batch: UInt64) {
@@ -217,6 +220,7 @@ final class World {
         isPaused = false
         isStalled = false
         missedWrites = 0
+        missedFlush = false
         isShort = false
         disaster(self)
         disk.queue = []
