@@ -152,72 +152,24 @@ package struct StoredStatus: Sendable {
     }
 }
 
-/// What the host wrote, as far as it makes sense: everything in it is optional, and of the right type or not there.
+/// What the host wrote, as far as it makes sense.
 private struct LastWord: Sendable {
-    struct Object: Sendable {
-        var members: [String: JSONValue] = [:]
-        var order: [String] = []
-
-        init(_ value: JSONValue?) {
-            guard case .object(let list) = value else { return }
-            for member in list where members.updateValue(member.value, forKey: member.key) == nil {
-                order.append(member.key)
-            }
-        }
-
-        func optionalCount(_ key: String) -> UInt64? {
-            guard case .integer(let value) = members[key] else { return nil }
-            return UInt64(exactly: value)
-        }
-
-        func count(_ key: String) -> UInt64 { optionalCount(key) ?? 0 }
-
-        func optionalNumber(_ key: String) -> Double? {
-            switch members[key] {
-            case .integer(let value) where value >= 0: Double(value)
-            case .number(let value) where value.isFinite && value >= 0: value
-            default: nil
-            }
-        }
-
-        func number(_ key: String) -> Double { optionalNumber(key) ?? 0 }
-
-        func text(_ key: String) -> String? {
-            guard case .string(let value) = members[key] else { return nil }
-            return value
-        }
-
-        func object(_ key: String) -> JSONValue {
-            guard case .object = members[key] else { return .object([]) }
-            return members[key] ?? .object([])
-        }
-
-        /// These members, and those of the object that are not among them.
-        func completed(_ known: [JSONValue.Member]) -> JSONValue {
-            let keys = Set(known.map(\.key))
-            let others = order.filter { !keys.contains($0) }.compactMap { key in
-                members[key].map { JSONValue.Member(key, $0) }
-            }
-            return .object(known + others)
-        }
-    }
-
-    let root: Object
-    let records: Object
-    private let stages: [String: Object]
+    let root: LenientObject
+    let records: LenientObject
+    private let stages: [String: LenientObject]
 
     init(_ value: JSONValue?) {
-        root = Object(value)
-        records = Object(root.members["records"])
-        var stages: [String: Object] = [:]
+        root = LenientObject(value)
+        records = LenientObject(root.members["records"])
+        var stages: [String: LenientObject] = [:]
         if case .array(let list) = root.members["stages"] {
             for element in list {
-                let stage = Object(element)
+                let stage = LenientObject(element)
                 if let name = stage.text("name") { stages[name] = stage }
             }
         }
         self.stages = stages
     }
 
-    func stage(_ name: String) -> Object { stages[name] ?? Object(nil) }
+    func stage(_ name: String) -> LenientObject { stages[name] ?? LenientObject(nil) }
 }

@@ -32,6 +32,8 @@ package struct HostSetup: Sendable {
     package var runIdentity = ""
     /// Log segments are kept after they are done with.
     package var keepsLogs = false
+    /// The observer wants to know of each record whether something was emitted for it.
+    package var tellsEveryRecord = false
 
     package init(
         job: String, policy: JobPolicy, stages: [StageSetup], folder: String, jobFolder: String, workerProgram: String

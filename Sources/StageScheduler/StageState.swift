@@ -17,6 +17,8 @@ struct Dispatch {
     var startedAt: Moment?
     /// Last sign of life of this request.
     var aliveAt: Moment
+    /// When the last part of an answer came; nil: none yet.
+    var answeredAt: Moment?
 }
 
 /// A worker as the scheduler sees it. Up (the process exists) is not ready (it said so).
