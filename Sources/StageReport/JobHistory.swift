@@ -107,6 +107,9 @@ package final class JobHistory {
         return status
     }
 
+    /// Whether `note` would keep a sample now.
+    package func isSampleDue(at now: Int64) -> Bool { samples.last.map { now - $0.at >= sampleEvery } ?? true }
+
     /// Takes a status that `completed` has made.
     package func note(_ status: JobStatus, at now: Int64, isLast: Bool) {
         for (index, stage) in status.stages.enumerated() where stages.indices.contains(index) {
@@ -115,7 +118,7 @@ package final class JobHistory {
             stages[index].peakResidentBytes = max(stages[index].peakResidentBytes, stage.residentBytes)
         }
         if !runs.isEmpty { runs[runs.count - 1].seen = now }
-        if let last = samples.last, now - last.at < sampleEvery, !isLast { return }
+        guard isLast || isSampleDue(at: now) else { return }
         samples.append(
             Sample(
                 at: now, done: status.recordsDone, inputs: status.stages.map(\.counts.inputs),

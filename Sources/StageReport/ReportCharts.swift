@@ -178,8 +178,10 @@ extension JobReport {
         guard most > 0, clock.length > 0 else { return nil }
         let scale = Plot.scaleOfBytes(most)
         let top = scale.last ?? most
-        let runs = Dictionary(grouping: history.samples) { clock.run(of: $0.at) }
-        let step = max(1, history.samples.count / (2 * Self.mostPoints))
+        // Before its first worker and after its last a host has nothing to show.
+        let measured = history.samples.filter { $0.residentBytes.contains { $0 > 0 } }
+        let runs = Dictionary(grouping: measured) { clock.run(of: $0.at) }
+        let step = max(1, measured.count / (2 * Self.mostPoints))
         var plot = Plot()
         plot.grid(scale.map { $0 / top })
         for run in runs.keys.sorted() {

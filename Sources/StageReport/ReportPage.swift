@@ -99,7 +99,7 @@ extension JobReport {
             let isLast = index == history.runs.count - 1
             rows.append([
                 .text(Timestamp.text(milliseconds: run.started)), .number(HumanNumbers.seconds(Double(run.seen - run.started) / 1e3)),
-                .text(run.state ?? (isLast && view.isAlive ? view.state : "killed")), .text(saved.isEmpty ? "–" : saved),
+                .text(run.state ?? (isLast && view.isAlive ? view.state : "killed")), .words(saved.isEmpty ? "–" : saved),
             ])
         }
         let dropped = history.runsDropped > 0 ? "<p>\(history.runsDropped) earlier hosts are not shown.</p>" : ""
@@ -110,7 +110,7 @@ extension JobReport {
         let rows = history.incidents.map { incident in
             [
                 HTML.Cell.text(Timestamp.text(milliseconds: incident.at)), .text(incident.event),
-                .text(incident.stage.map { history.stages[$0].name } ?? "–"), .text(incident.text),
+                .text(incident.stage.map { history.stages[$0].name } ?? "–"), .words(incident.text),
             ]
         }
         let dropped = history.incidentsDropped > 0 ? "<p>\(history.incidentsDropped) earlier ones are not shown; the event file has them.</p>" : ""
@@ -123,7 +123,7 @@ extension JobReport {
             let value = entry["value"] ?? .null
             var text = "–"
             if case .null = value {} else { text = value.json() }
-            return [.code(LenientObject(entry).text("key") ?? ""), .code(text), .text(LenientObject(entry).text("origin") ?? "")]
+            return [.code(LenientObject(entry).text("key") ?? ""), .code(text), .words(LenientObject(entry).text("origin") ?? "")]
         }
         return "<details><summary>\(rows.count) values and where they come from</summary>\(HTML.table(["key", "value", "from"], rows))</details>"
     }
@@ -144,6 +144,8 @@ enum HTML {
         case text(String)
         case number(String)
         case code(String)
+        /// Text that may be long.
+        case words(String)
         /// The name of a stage with its colour in charts.
         case name(String, colour: Int)
     }
@@ -179,7 +181,8 @@ enum HTML {
         switch cell {
         case .text(let text): "<td>\(escaped(text))</td>"
         case .number(let text): "<td class=\"n\">\(escaped(text))</td>"
-        case .code(let text): "<td><code>\(escaped(text))</code></td>"
+        case .words(let text): "<td class=\"w\">\(escaped(text))</td>"
+        case .code(let text): "<td class=\"w\"><code>\(escaped(text))</code></td>"
         case .name(let text, let colour): "<td class=\"name\"><i class=\"dot s\(colour % Plot.colours)\"></i>\(escaped(text))</td>"
         }
     }

@@ -28,7 +28,7 @@ enum ReportStyle {
         th { text-align: left; font-weight: 500; color: var(--faint); }
         th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); vertical-align: top; white-space: nowrap; }
         tr:last-child td { border-bottom: 0; }
-        td:last-child { white-space: normal; overflow-wrap: anywhere; }
+        td.w { white-space: normal; overflow-wrap: anywhere; min-width: 15em; }
         .n { text-align: right; font-variant-numeric: tabular-nums; }
         code { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
         summary { cursor: pointer; color: var(--faint); } details[open] summary { margin-bottom: 8px; }

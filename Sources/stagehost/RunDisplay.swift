@@ -73,9 +73,10 @@ final class RunDisplay: HostObserver {
         let drawsNow = screen != nil && now >= nextDrawAt
         let linesNow = screen == nil && !isQuiet && now >= nextLineAt
         let statusNow = now >= nextStatusAt
-        guard isLast || drawsNow || linesNow || statusNow else { return }
+        let time = Timestamp.milliseconds()
+        guard isLast || drawsNow || linesNow || statusNow || history.isSampleDue(at: time) else { return }
         let status = history.completed(status())
-        history.note(status, at: Timestamp.milliseconds(), isLast: isLast)
+        history.note(status, at: time, isLast: isLast)
         progress.update(status, seconds: elapsedSeconds)
         if isLast { last = status }
         let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress).json

@@ -21,14 +21,16 @@ import Testing
 }
 
 private func status(done: UInt64, crashes: UInt64 = 0) -> JobStatus {
-    let stages = ["read", "write"].enumerated().map { index, name in
-        StageStatus(
-            name: name, kind: index == 0 ? .source : .sink, state: "running", workers: 1, batches: done,
-            counts: Counts(inputs: done, passed: done, filtered: 0, failed: 0, outputs: done), retries: 0, crashes: index == 1 ? crashes : 0,
-            restarts: 0, unexplainedDeaths: 0, residentBytes: 1_000 + done, committedThrough: done, committedBeyond: 0, metrics: [:], message: "")
+    let policy = JobPolicy(stages: [StagePolicy(name: "read", kind: .source), StagePolicy(name: "write", kind: .sink)])
+    var status = Scheduler(policy: policy).status
+    for index in status.stages.indices {
+        status.stages[index].counts = Counts(inputs: done, passed: done, filtered: 0, failed: 0, outputs: done)
+        status.stages[index].residentBytes = 1_000 + done
+        status.stages[index].committedThrough = done
     }
-    return JobStatus(
-        state: "running", stages: stages, atRisk: 0, read: done, written: done, filtered: 0, failed: 0, sourceHasEnded: false)
+    status.stages[1].crashes = crashes
+    status.read = done
+    return status
 }
 
 @Test func `a history has a bound, however long a job runs`() {
@@ -50,7 +52,6 @@ private func status(done: UInt64, crashes: UInt64 = 0) -> JobStatus {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let (path, events) = (folder.path + "/history.json", folder.path + "/events.jsonl")
-    func write(_ lines: String, to file: EventFile) {}
     let first = JobHistory.read(path, events: events, stages: ["read", "write"])
     let file = EventFile(path: events, stages: ["read", "write"], pace: .records(1), records: .failures, history: first)
     file.write("job_started")

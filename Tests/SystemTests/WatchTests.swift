@@ -79,7 +79,10 @@ private final class Terminal {
     init(in job: Job) throws {
         tmux = Programs.find("tmux") ?? "tmux"
         socket = job.path("tmux.socket")
-        try run("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "150", "-y", "24", "-c", job.folder, "env", "PS1=$ ", "sh")
+        // The server keeps the outputs of who starts it: it gets none of ours.
+        let words = "exec '\(tmux)' -S '\(socket)' -f /dev/null new-session -d -s t -x 150 -y 24 -c '\(job.folder)' env PS1='$ ' sh > '\(socket).log' 2>&1"
+        let started = try Programs.run("/bin/sh", ["-c", words])
+        guard started.code == 0 else { throw Overdue(what: "a terminal", seconds: 0, output: started.output) }
     }
 
     deinit { _ = try? Programs.run(tmux, ["-S", socket, "kill-server"]) }
