@@ -1,4 +1,5 @@
 import Foundation
+import LinuxIO
 import Testing
 
 /// Commands that follow a job while it runs.
@@ -74,24 +75,32 @@ import Testing
 /// A terminal without anybody before it: a tmux server of its own.
 private final class Terminal {
     private let socket: String
+    private let output: String
     private let tmux: String
 
     init(in job: Job) throws {
         tmux = Programs.find("tmux") ?? "tmux"
         socket = job.path("tmux.socket")
-        // The server keeps the outputs of who starts it: it gets none of ours.
-        let words = "exec '\(tmux)' -S '\(socket)' -f /dev/null new-session -d -s t -x 150 -y 24 -c '\(job.folder)' env PS1='$ ' sh > '\(socket).log' 2>&1"
-        let started = try Programs.run("/bin/sh", ["-c", words])
-        guard started.code == 0 else { throw Overdue(what: "a terminal", seconds: 0, output: started.output) }
+        output = job.path("tmux.output")
+        try run("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "150", "-y", "24", "-c", job.folder, "env", "PS1=$ ", "sh")
     }
 
-    deinit { _ = try? Programs.run(tmux, ["-S", socket, "kill-server"]) }
+    deinit { _ = try? run("kill-server") }
 
+    /// Not by `Process`: the server would keep, for good, the pipes that other tests have open at this moment.
     @discardableResult
     private func run(_ arguments: String...) throws -> String {
-        let result = try Programs.run(tmux, ["-S", socket] + arguments)
-        guard result.code == 0 else { throw Overdue(what: "tmux \(arguments)", seconds: 0, output: result.output) }
-        return result.output
+        try? FileManager.default.removeItem(atPath: output)
+        let nothing = try Descriptor.open("/dev/null", flags: O_RDONLY)
+        let words = try Descriptor.open(output, flags: O_WRONLY | O_CREAT | O_APPEND)
+        let child = try ChildProcess.spawn(
+            tmux, arguments: ["-S", socket] + arguments, environment: ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" },
+            descriptors: [nothing.number, words.number, words.number], directory: nil)
+        var wait = pollfd(fd: child.pidfd.number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&wait, 1, 20_000)
+        let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+        guard child.reap() == .exited(0) else { throw Overdue(what: "tmux \(arguments)", seconds: 20, output: said) }
+        return said
     }
 
     func type(_ keys: String, enter: Bool = true) throws {
