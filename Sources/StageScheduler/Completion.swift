@@ -30,7 +30,6 @@ extension Scheduler {
             stage.finished[work.batch] = Finished(payloads: work.output, records: work.outputRecords)
         }
         if !work.isRecomputed {
-            stage.batchesDone += 1
             log(work, of: stage, whole: true)
         }
         if let checkpoint = work.checkpoint {

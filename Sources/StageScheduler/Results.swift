@@ -323,7 +323,6 @@ extension Scheduler {
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta
-        stage.batchesDone += 1
         stage.finished[batch] = Finished(payloads: outcome.output.map { [$0] } ?? [], records: records)
         stage.appending[batch] = delta.inputs
         actions.append(

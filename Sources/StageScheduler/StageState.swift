@@ -132,7 +132,6 @@ final class StageState {
     var snapshotsMissed = 0
 
     // For people.
-    var batchesDone: UInt64 = 0
     var retries: UInt64 = 0
     var crashes: UInt64 = 0
     var restarts: UInt64 = 0

@@ -87,7 +87,7 @@ extension Scheduler {
             state = stage.works.isEmpty && stage.policy.kind != .source ? "waiting" : "running"
         }
         return StageStatus(
-            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.batchesDone,
+            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.committed.through + UInt64(stage.committed.beyond.count),
             counts: stage.counts, retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts,
             unexplainedDeaths: stage.unexplained, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
             committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
