@@ -47,6 +47,9 @@ let plugins: [Plugin] = [
     Plugin(folder: "deduplicate", target: "Deduplicate"),
     Plugin(folder: "template", target: "FillTemplate"),
     Plugin(folder: "run-command", target: "RunCommand"),
+    Plugin(folder: "read-csv", target: "ReadCSV"),
+    Plugin(folder: "write-csv", target: "WriteCSV"),
+    Plugin(folder: "extract-pdf", target: "ExtractPDF"),
     Plugin(folder: "call-http", target: "CallHTTP", dependencies: ["StageKit", "CallHTTPClient"], exclude: ["curl"]),
     Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
 ]

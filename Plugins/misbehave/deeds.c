@@ -34,11 +34,12 @@ static const struct {
     {"stop", DO_STOP},
     {"reject", DO_REJECT},
     {"retry-batch", DO_RETRY_BATCH},
+    {"kill-host", DO_KILL_HOST},
 };
 
 const char deed_names[] =
     "segfault, abort, exit-0, exit-3, loop, sleep, allocate, stack-overflow, close-descriptors, write-garbage, "
-    "flood-stdout, fork-child, fail-transiently, fail-permanently, fatal, leak, stop, reject, retry-batch";
+    "flood-stdout, fork-child, fail-transiently, fail-permanently, fatal, leak, stop, reject, retry-batch, kill-host";
 
 bool find_deed(const char *name, deed *found) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -141,6 +142,9 @@ outcome do_deed(dummy *me, const stage_output *output, uint32_t input) {
     case DO_FATAL: output->explain(output, stage_text("misbehave: gives up"), 0); return FATAL;
     case DO_LEAK: me->leaked = touched_memory(given(me->mebibytes, 1)); break;
     case DO_STOP: raise(SIGSTOP); break;
+    case DO_KILL_HOST:
+      kill(getppid(), SIGKILL);
+      for (;;) pause();
     case DO_REJECT: output->explain(output, stage_text("misbehave: rejects the batch"), 0); return REJECT;
     case DO_RETRY_BATCH: output->explain(output, stage_text("misbehave: wants the batch again"), later); return RETRY;
   }

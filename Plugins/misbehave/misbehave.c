@@ -128,7 +128,7 @@ static const char schema[] =
     "\"do\":{\"type\":\"string\",\"description\":\"The deed. Absent: every record is passed on.\",\"enum\":["
     "\"segfault\",\"abort\",\"exit-0\",\"exit-3\",\"loop\",\"sleep\",\"allocate\",\"stack-overflow\","
     "\"close-descriptors\",\"write-garbage\",\"flood-stdout\",\"fork-child\",\"fail-transiently\","
-    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\"]},"
+    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\",\"kill-host\"]},"
     "\"when\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"description\":\"For which records: all conditions given must hold. Absent: for every record.\",\"properties\":{"
     "\"key_equals\":{\"type\":\"string\",\"description\":\"The key is this.\"},"

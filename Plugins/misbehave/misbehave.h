@@ -28,7 +28,8 @@ typedef enum deed {
   DO_LEAK,
   DO_STOP,
   DO_REJECT,
-  DO_RETRY_BATCH
+  DO_RETRY_BATCH,
+  DO_KILL_HOST
 } deed;
 
 /* For which records: every condition that is there must hold. */

@@ -51,8 +51,6 @@ extension JobHistory {
     private func json(_ stage: Stage) -> JSONValue {
         .object([
             .init("name", .string(stage.name)), .init("calls", stage.calls.json), .init("records", stage.records.json),
-            .init("retries", .count(stage.tally.retries)), .init("crashes", .count(stage.tally.crashes)),
-            .init("restarts", .count(stage.tally.restarts)), .init("unexplained_deaths", .count(stage.tally.unexplained)),
             .init("deaths", .object(stage.deaths.sorted { $0.key < $1.key }.map { .init($0.key, .count($0.value)) })),
             .init("peak_rss_bytes", .count(stage.peakResidentBytes)),
         ])
@@ -95,9 +93,6 @@ extension JobHistory {
         var stage = Stage(name: object.text("name") ?? "")
         stage.calls = Histogram(object["calls"])
         stage.records = Histogram(object["records"])
-        stage.tally = Tally(
-            retries: object.count("retries"), crashes: object.count("crashes"), restarts: object.count("restarts"),
-            unexplained: object.count("unexplained_deaths"))
         for (cause, number) in object.amounts("deaths") where number >= 0 && number < 1e15 { stage.deaths[cause] = UInt64(number) }
         stage.peakResidentBytes = object.count("peak_rss_bytes")
         return stage
@@ -164,6 +159,6 @@ extension JobHistory {
         guard let event = facts.text("event"), let at = facts.text("at").flatMap(Timestamp.milliseconds(of:)) else { return }
         let name = facts.text("stage")
         let stage = name.flatMap { name in stages.firstIndex { $0.name == name } }
-        if name == nil || stage != nil { takeLate(event, stage: stage, at: at, facts) }
+        if name == nil || stage != nil { take(event, stage: stage, at: at, facts) }
     }
 }

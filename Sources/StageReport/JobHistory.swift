@@ -9,20 +9,11 @@ package import StageScheduler
 ///
 /// One thread.
 package final class JobHistory {
-    /// Counts that no log has.
-    package struct Tally: Sendable, Equatable {
-        package var retries: UInt64 = 0
-        package var crashes: UInt64 = 0
-        package var restarts: UInt64 = 0
-        package var unexplained: UInt64 = 0
-    }
-
     package struct Stage: Sendable {
         package var name: String
         /// Of calls into the plugin, and of single records.
         package var calls = Histogram()
         package var records = Histogram()
-        package var tally = Tally()
         /// Deaths of workers by their category.
         package var deaths: [String: UInt64] = [:]
         package var peakResidentBytes: UInt64 = 0
@@ -72,19 +63,13 @@ package final class JobHistory {
     var sampleEvery = firstSampleEvery
     /// So much of the event file is in here.
     package var eventBytes: UInt64 = 0
-    /// What earlier hosts left.
-    private var before: [Tally]
 
-    package init(stages: [String]) {
-        self.stages = stages.map(Stage.init)
-        before = stages.map { _ in Tally() }
-    }
+    package init(stages: [String]) { self.stages = stages.map(Stage.init) }
 
     /// Put together from what was stored.
     init(stages: [Stage], samples: [Sample]) {
         self.stages = stages
         self.samples = samples
-        before = stages.map(\.tally)
     }
 
     // MARK: - A host at work
@@ -95,26 +80,12 @@ package final class JobHistory {
         stages[stage].records.add(nanosecondsEach, times: records)
     }
 
-    /// The status with what earlier hosts have counted.
-    package func completed(_ status: JobStatus) -> JobStatus {
-        var status = status
-        for (index, earlier) in before.enumerated() where status.stages.indices.contains(index) {
-            status.stages[index].retries += earlier.retries
-            status.stages[index].crashes += earlier.crashes
-            status.stages[index].restarts += earlier.restarts
-            status.stages[index].unexplainedDeaths += earlier.unexplained
-        }
-        return status
-    }
-
     /// Whether `note` would keep a sample now.
     package func isSampleDue(at now: Int64) -> Bool { samples.last.map { now - $0.at >= sampleEvery } ?? true }
 
-    /// Takes a status that `completed` has made.
+    /// Takes the status of a moment.
     package func note(_ status: JobStatus, at now: Int64, isLast: Bool) {
         for (index, stage) in status.stages.enumerated() where stages.indices.contains(index) {
-            stages[index].tally = Tally(
-                retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts, unexplained: stage.unexplainedDeaths)
             stages[index].peakResidentBytes = max(stages[index].peakResidentBytes, stage.residentBytes)
         }
         if !runs.isEmpty { runs[runs.count - 1].seen = now }
@@ -135,7 +106,7 @@ package final class JobHistory {
 
     // MARK: - Events
 
-    /// Takes an event as it is written. Counts are not changed: they come with the status.
+    /// Takes an event: as it is written, or one that a killed host wrote after it had last written its history.
     package func take(_ event: String, stage: Int?, at: Int64, _ facts: LenientObject) {
         switch event {
         case "job_started", "job_resumed":
@@ -163,20 +134,6 @@ package final class JobHistory {
         }
     }
 
-    /// Takes an event that a killed host wrote after it had last written its history: it counts, too.
-    package func takeLate(_ event: String, stage: Int?, at: Int64, _ facts: LenientObject) {
-        take(event, stage: stage, at: at, facts)
-        guard let stage else { return }
-        switch event {
-        case "worker_crashed": stages[stage].tally.crashes += 1
-        case "worker_restarted": stages[stage].tally.restarts += 1
-        case "record_retried": stages[stage].tally.retries += 1
-        case "unexplained_death": stages[stage].tally.unexplained += 1
-        default: return
-        }
-        before[stage] = stages[stage].tally
-    }
-
     /// What there is to say of an event in the history of a job; nil: nothing, there are too many of its kind.
     package static func words(_ event: String, _ facts: LenientObject) -> String? {
         let message = facts.text("message") ?? facts.text("reason") ?? ""
@@ -184,6 +141,7 @@ package final class JobHistory {
         switch event {
         case "job_started": return "the job began"
         case "job_resumed": return "the job went on"
+        case "host_died": return "the host before this one was killed"
         case "job_finished":
             let state = facts.text("state") ?? "over"
             return message.isEmpty ? state : "\(state): \(message)"

@@ -51,6 +51,34 @@ package struct StoredStatus: Sendable {
         self.lastWord = LastWord(lastWord)
     }
 
+    /// The status of a host that has just been asked. What it has in hand and what it has done belong to one moment, and
+    /// so all of it is the host's.
+    package init(job: String, live: JSONValue, stages: [(name: String, plugin: String, kind: StageKind)]) {
+        let word = LastWord(live)
+        self.job = job
+        let said = word.root.text("state") ?? ""
+        state = Self.statesOfAHost.contains(said) ? said : "running"
+        message = nil
+        isRunning = true
+        self.stages = stages.map { name, plugin, kind in
+            let stage = word.stage(name)
+            let out = stage.count("records_out")
+            let isSink = kind == .sink
+            return Stage(
+                name: name, plugin: plugin, kind: kind,
+                counts: Counts(
+                    inputs: stage.count("records_in"), passed: isSink ? out : 0, filtered: stage.count("filtered"),
+                    failed: stage.count("failed"), outputs: isSink ? 0 : out),
+                batches: stage.count("batches"), committedThrough: stage["checkpoint"].count("batch"),
+                isDone: stage.text("state") == "done")
+        }
+        let total = word.records.optionalCount("total")
+        sourceHasEnded = total != nil && total == self.stages.first?.counts.inputs
+        lastWord = word
+    }
+
+    private static let statesOfAHost: Set = ["running", "paused", "holding", "interrupted", "stopped", "failed", "complete"]
+
     package var read: UInt64 { stages.first?.counts.inputs ?? 0 }
     package var written: UInt64 { stages.last?.counts.passed ?? 0 }
     package var filtered: UInt64 { stages.reduce(0) { $0 + $1.counts.filtered } }
@@ -99,6 +127,7 @@ package struct StoredStatus: Sendable {
             .init("crashes", .count(word.count("crashes"))),
             .init("restarts", .count(word.count("restarts"))),
             .init("unexplained_deaths", .count(word.count("unexplained_deaths"))),
+            .init("deaths", .array(word.list("deaths"))),
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
             .init("metrics", word.object("metrics")),
@@ -148,7 +177,31 @@ package struct StoredStatus: Sendable {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }
         }
-        return [head, sums] + table.lines(width: width) + remarks
+        return [head, sums] + table.lines(width: width) + remarks + deathLines
+    }
+
+    private static let deathsInLines = 5
+
+    /// The last deaths of all stages, oldest first.
+    private var deathLines: [String] {
+        let deaths = stages.flatMap { stage in
+            StoredTally.deaths(.array(lastWord.stage(stage.name).list("deaths"))).compactMap { death -> (at: String, line: String)? in
+                guard case .earlier(let at) = death.time else { return nil }
+                var line = "\(at)  \(stage.name): \(death.message)"
+                if let batch = death.batch { line += ", batch \(batch)" }
+                if let index = death.index { line += ", record \(index)" }
+                if death.worker > 0 { line += ", worker \(death.worker)" }
+                switch death.explanation {
+                case .open where death.cause == DeathCause.hostName: break
+                case .open: line += ": being looked into"
+                case .found: line += ": explained by a record"
+                case .unexplained: line += ": unexplained"
+                }
+                return (at, line)
+            }
+        }
+        guard !deaths.isEmpty else { return [] }
+        return ["last deaths:"] + deaths.sorted { $0.at < $1.at }.suffix(Self.deathsInLines).map { "  " + $0.line }
     }
 }
 

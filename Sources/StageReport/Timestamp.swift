@@ -1,4 +1,5 @@
 import Glibc
+import LinuxIO
 
 /// Wall-clock time for people and for events; never for decisions.
 package enum Timestamp {
@@ -36,6 +37,16 @@ package enum Timestamp {
         unsafe (parts.tm_year, parts.tm_mon, parts.tm_mday) = (Int32(year - 1900), Int32(month - 1), Int32(day))
         unsafe (parts.tm_hour, parts.tm_min, parts.tm_sec) = (Int32(hour), Int32(minute), Int32(second))
         return unsafe Int64(timegm(&parts)) * 1_000 + Int64(rest)
+    }
+
+    /// A moment of monotonic time, as the clock on the wall showed it.
+    package static func text(ofMonotonic nanoseconds: UInt64) -> String {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        let now = monotonicNanoseconds()
+        let age = Int64(clamping: (now > nanoseconds ? now - nanoseconds : 0) / 1_000_000)
+        let milliseconds = Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec / 1_000_000) - age
+        return text(seconds: milliseconds / 1_000, milliseconds: Int(milliseconds % 1_000))
     }
 
     /// Seconds since 1970 as text; with milliseconds when they are given.

@@ -53,6 +53,7 @@ package final class Host {
     /// What the logs cannot do any more, where that is why the run has ended.
     package private(set) var storageError: LogError?
     private var desk: ControlDesk?
+    private var mark: HostMark?
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
 
@@ -101,6 +102,10 @@ package final class Host {
         try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
         try poller.add(tick.descriptor.number, .readable, token: Token.tick)
         tick.set(startedAt + Self.tickNanoseconds)
+        let mark = try HostMark(folder: setup.jobFolder)
+        self.mark = mark
+        // Whoever ends in order has interrupted nobody.
+        defer { try? JobDirectory.clearPages(of: setup.jobFolder) }
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
@@ -370,6 +375,7 @@ package final class Host {
         tick.clear()
         let time = monotonicNanoseconds()
         tick.set(time + Self.tickNanoseconds)
+        mark?.beat(time)
         for worker in workers.values {
             if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
             // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.

@@ -65,8 +65,10 @@ package struct JobDirectory: ~Copyable {
         return (copy, digest)
     }
 
-    /// Forgets the pages of workers of an earlier host.
-    package func clearPages() throws(SystemError) {
+    /// Forgets the pages of workers of an earlier host. Not before `AttemptLedger` has read them.
+    package func clearPages() throws(SystemError) { try Self.clearPages(of: path) }
+
+    static func clearPages(of path: String) throws(SystemError) {
         let folder = path + "/" + JobLayout.pages
         for name in try namesIn(folder) { try removeTree(folder + "/" + name) }
     }

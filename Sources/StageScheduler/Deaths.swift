@@ -22,6 +22,7 @@ extension Scheduler {
         }
         let cause = worker.killedFor ?? death.cause
         stage.crashes += 1
+        stage.tally.add(record(of: worker, death, cause))
         note(
             .workerDied(
                 stage: stage.index, id, cause,
@@ -48,11 +49,13 @@ extension Scheduler {
             }
             work.attempt += 1
             answer = (id, now.since(request.answeredAt ?? request.startedAt ?? now))
+            stage.tally.wait(for: work.batch)
             let suspects = crumb?.begun ?? IndexRanges()
             if blame(request, work, stage, suspects: suspects, alone: begun == 1, cause, death.evidence) {
                 inSearch = true
             }
         }
+        stage.tally.settleNewest()
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
         if action == .stop || action == .hold {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
@@ -73,6 +76,28 @@ extension Scheduler {
                 "\(stage.verdictsInARow) records in a row killed the worker and none passed: it is the plugin (or its configuration), not the data; last: \(cause.sentence)"
             )
         }
+    }
+
+    /// What the tally keeps of a death.
+    private func record(of worker: WorkerState, _ death: Death, _ cause: DeathCause) -> DeathRecord {
+        let crumbs = death.breadcrumbs.compactMap { crumb in
+            worker.outstanding.first { $0.id == crumb.dispatch }.map { ($0, crumb.begun) }
+        }
+        let request = crumbs.first?.0 ?? worker.outstanding.first { $0.startedAt != nil }
+        var record = DeathRecord(
+            time: .now(now), cause: cause.name, message: cause.sentence, batch: request.flatMap { $0.batch == 0 ? nil : $0.batch },
+            worker: worker.id.number)
+        switch cause {
+        case .signal(let number): record.signal = signalName(number)
+        case .exit(let code): record.exitCode = code
+        default: break
+        }
+        if let request {
+            let begun = crumbs.first?.1 ?? IndexRanges()
+            let suspects = begun.isEmpty ? request.ranges : begun
+            if crumbs.count <= 1, suspects.count == 1 { record.index = suspects.first }
+        }
+        return record
     }
 
     private func isExternal(_ cause: DeathCause) -> Bool { cause == .signal(9) }
@@ -127,6 +152,7 @@ extension Scheduler {
     {
         var signal: Int32?
         if case .signal(let number) = cause { signal = number }
+        stage.tally.explain(work.batch)
         note(.poisonFound(stage: stage.index, batch: work.batch, input: input, cause))
         setAside(
             input, of: work, in: stage, category: cause.category, message: "it kills the worker: \(cause.sentence)",
@@ -143,8 +169,8 @@ extension Scheduler {
     /// A batch that workers died on is done. A search that found nobody leaves its deaths unexplained: they are shown as
     /// such, and count.
     func closeSearch(of work: Work, _ stage: StageState) {
+        stage.tally.close(work.batch)
         guard work.deathCount > 0, work.verdicts == 0 else { return }
-        stage.unexplained += 1
         note(.unexplainedDeath(stage: stage.index, batch: work.batch))
         work.deathCount = 0
         countDeath(
@@ -200,6 +226,7 @@ extension DeathCause {
         case .memory: "above its memory limit"
         case .garbage(let what): "it sent garbage: \(what)"
         case .lost(let why): why
+        case .host(let times): "the host died with it in hand \(times) \(times == 1 ? "time" : "times")"
         }
     }
 }

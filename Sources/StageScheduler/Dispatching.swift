@@ -4,7 +4,7 @@ import StageModel
 
 extension Scheduler {
     func dispatchWork(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
         // The only worker finishes what it has, so that another can take its place.
         if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
         guard stage.policy.kind != .source else {
@@ -19,7 +19,7 @@ extension Scheduler {
             dispatchInOrder(stage)
             return
         }
-        while let worker = freeWorker(of: stage) {
+        while !isTrialUnderWay, let worker = freeWorker(of: stage) {
             guard let (work, position) = nextPortion(of: stage) else { return }
             // What a search hands out travels alone: a death must speak of nothing else.
             if work.portions[position].isSearch, !worker.outstanding.isEmpty { return }
@@ -48,22 +48,22 @@ extension Scheduler {
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
         if stage.verdictsInARow >= Self.verdictsBeforeControl,
             let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
-            let position = nextPosition(in: control)
+            let position = nextPosition(in: control, of: stage)
         {
             return (control, position)
         }
         for work in stage.works {
-            if let position = nextPosition(in: work) { return (work, position) }
+            if let position = nextPosition(in: work, of: stage) { return (work, position) }
         }
         return nil
     }
 
-    private func nextPosition(in work: Work) -> Int? {
+    private func nextPosition(in work: Work, of stage: StageState) -> Int? {
         var search: Int?
         for (position, portion) in work.portions.enumerated() {
             if let due = portion.notBefore, due > now { continue }
             if !portion.isSearch { return position }
-            if search == nil { search = position }
+            if search == nil, mayTry(portion, of: work, in: stage) { search = position }
         }
         return search
     }
@@ -79,7 +79,8 @@ extension Scheduler {
             next = replay
         }
         guard let work = next,
-            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true })
+            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
+            mayTry(work.portions[position], of: work, in: stage)
         else { return }
         send(work.portions.remove(at: position), of: work, to: worker, stage)
     }
@@ -92,6 +93,7 @@ extension Scheduler {
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
                 isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
         work.inHand += 1
+        if work.isApart(portion) { trial = (worker, id) }
         if work.isFinish {
             let base: UInt64 = 0x8000_0000_0000_0000 | UInt64(stage.index) << 40
             actions.append(.send(worker.id, id, .finish(batch: work.batch, firstIdentifier: base)))

@@ -55,6 +55,10 @@ package enum DeathCause: Sendable, Equatable {
     case garbage(String)
     /// It closed its pipes, or could not be started.
     case lost(String)
+    /// The host itself died, so many times, and the workers with it.
+    case host(times: UInt32)
+
+    package static let hostName = "host"
 
     /// The name by which a pipeline file speaks of such a death.
     package var name: String {
@@ -65,6 +69,7 @@ package enum DeathCause: Sendable, Equatable {
         case .memory: "memory"
         case .garbage: "protocol"
         case .lost: "lost"
+        case .host: Self.hostName
         }
     }
 
@@ -76,6 +81,7 @@ package enum DeathCause: Sendable, Equatable {
         case .timeout: "timeout"
         case .memory: "memory"
         case .garbage: "garbage"
+        case .host: Self.hostName
         }
     }
 }

@@ -122,6 +122,9 @@ extension Scheduler {
                 inputs: work.resolvedInputs, passed: work.passed, filtered: work.filtered, failed: work.failed,
                 outputs: work.outputRecords)
         }
+        if let interruptions = stage.recoveredInterruptions.removeValue(forKey: work.batch) {
+            takeUp(interruptions, of: work, in: stage)
+        }
         stage.works.append(work)
         completeIfDone(work, of: stage)
     }

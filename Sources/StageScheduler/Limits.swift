@@ -15,6 +15,12 @@ extension Scheduler {
     static var deathsToBlame: UInt32 { 2 }
     /// The same where the kills came from outside.
     static var killsToBlame: UInt32 { 5 }
+    /// Deaths of the host, early ones, that a record must have been in hand at to be tried with nothing else in hand; and,
+    /// if it was alone in hand at the last one, to be blamed.
+    static var hostDeathsToIsolate: UInt64 { 3 }
+    static var hostDeathsToBlame: UInt64 { 5 }
+    /// So many records or groups of records are tried apart, one after the other.
+    static var groupsApart: Int { 64 }
     /// Batches that a stateful plugin may answer without the checkpoint that it was asked for.
     static var snapshotsMissedAtMost: Int { 16 }
     /// Failed records of a build on probation that say nothing against it.

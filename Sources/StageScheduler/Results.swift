@@ -143,6 +143,7 @@ extension Scheduler {
             }
         }
         work.unresolved.subtract(covered)
+        if !work.apart.isEmpty { work.apart.subtract(covered) }
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
@@ -182,7 +183,7 @@ extension Scheduler {
             ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
         let due = now.advanced(by: pause)
         // A suspect stays alone.
-        let isSuspect = work.deaths[failure.input] != nil
+        let isSuspect = work.deaths[failure.input] != nil || work.apart.contains(failure.input)
         work.portions.append(
             Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
@@ -226,17 +227,18 @@ extension Scheduler {
     /// Makes a record a dead letter.
     func setAside(
         _ input: UInt32, of work: Work, in stage: StageState, category: String, message: String, signal: Int32? = nil,
-        evidence: String = ""
+        evidence: String = "", attempts: UInt32? = nil
     ) {
         guard work.unresolved.contains(input) else { return }
         work.bury(input)
         guard !work.isReplay, !work.isRecomputed else { return }
         work.failed += 1
         work.resolvedInputs += 1
+        let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
         let letter = DeadLetter(
             input: input, category: category, message: message,
-            attempts: max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1), signal: signal, evidence: evidence,
-            worker: answer?.worker, nanoseconds: answer?.nanosecondsEach)
+            attempts: attempts ?? tried, signal: signal, evidence: evidence, worker: answer?.worker,
+            nanoseconds: answer?.nanosecondsEach)
         work.letters.append(letter)
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
     }

@@ -35,6 +35,8 @@ package final class Scheduler {
     var countedBehind: [UInt64] = []
     var nextWorker: UInt64 = 1
     var nextDispatch: DispatchID = 1
+    /// The request that was the last to be tried apart.
+    var trial: (worker: WorkerState, dispatch: DispatchID)?
     var random: SplitMix64
     var pauseReason: String?
     var stallReason: String?
@@ -63,6 +65,9 @@ package final class Scheduler {
             stage.checkpoint = pair.1.checkpoint
             stage.checkpointBatch = pair.1.checkpointBatch
             stage.metrics = pair.1.metrics
+            stage.recoveredInterruptions = pair.1.interruptions
+            stage.tally = pair.1.tally
+            stage.tally.closeAll()
             return stage
         }
         recoveredLast = stages[0].committed.through

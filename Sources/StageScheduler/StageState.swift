@@ -97,6 +97,9 @@ final class StageState {
     /// Dead letters of earlier runs, of batches that may have to be done again.
     var recoveredDead: [UInt64: IndexRanges] = [:]
 
+    /// Records that were in hand when earlier hosts died.
+    var recoveredInterruptions: [UInt64: [UInt32: Interruption]] = [:]
+
     var workers: [WorkerState] = []
     /// The build of the plugin that workers are started with; 0 is the one that the run began with.
     var build = 0
@@ -132,10 +135,21 @@ final class StageState {
     var snapshotsMissed = 0
 
     // For people.
-    var retries: UInt64 = 0
-    var crashes: UInt64 = 0
-    var restarts: UInt64 = 0
-    var unexplained: UInt64 = 0
+    /// Over all hosts of the job.
+    var tally = StageTally()
+    var retries: UInt64 {
+        get { tally.retries }
+        set { tally.retries = newValue }
+    }
+    var crashes: UInt64 {
+        get { tally.crashes }
+        set { tally.crashes = newValue }
+    }
+    var restarts: UInt64 {
+        get { tally.restarts }
+        set { tally.restarts = newValue }
+    }
+    var unexplained: UInt64 { tally.unexplained }
     var hadWorkerBefore = false
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
@@ -228,6 +242,10 @@ package struct RecoveredStage {
     package var checkpoint: Payload?
     package var checkpointBatch: UInt64 = 0
     package var metrics: [String: Double] = [:]
+    /// Records without an outcome that were in hand when earlier hosts died, by batch and index.
+    package var interruptions: [UInt64: [UInt32: Interruption]] = [:]
+    /// What earlier hosts have counted.
+    package var tally = StageTally()
 
     package init() {}
 }

@@ -8,16 +8,19 @@ package struct StageStatus: Sendable {
     package var workers: Int
     package var batches: UInt64
     package var counts: Counts
-    package var retries: UInt64
-    package var crashes: UInt64
-    package var restarts: UInt64
-    package var unexplainedDeaths: UInt64
+    /// Over all hosts of the job.
+    package var tally: StageTally
     package var residentBytes: UInt64
     /// All batches up to here are committed.
     package var committedThrough: UInt64
     package var committedBeyond: Int
     package var metrics: [String: Double]
     package var message: String
+
+    package var retries: UInt64 { tally.retries }
+    package var crashes: UInt64 { tally.crashes }
+    package var restarts: UInt64 { tally.restarts }
+    package var unexplainedDeaths: UInt64 { tally.unexplained }
 }
 
 /// A job as `status` shows it.
@@ -88,8 +91,7 @@ extension Scheduler {
         }
         return StageStatus(
             name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.committed.through + UInt64(stage.committed.beyond.count),
-            counts: stage.counts, retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts,
-            unexplainedDeaths: stage.unexplained, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
+            counts: stage.counts, tally: stage.tally, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
             committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
             metrics: stage.metrics, message: stage.giveUpMessage)
     }

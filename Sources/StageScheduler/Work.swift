@@ -59,6 +59,9 @@ final class Work {
     /// Deaths that a record was in hand at, and kills from outside.
     var deaths: [UInt32: UInt32] = [:]
     var kills: [UInt32: UInt32] = [:]
+    /// Deaths of hosts that records were in hand at, and the records that are tried with nothing else in hand.
+    var interruptions: [UInt32: Interruption] = [:]
+    var apart = IndexRanges()
     /// Deaths that are nobody's fault until a search has found somebody.
     var deathCount = 0
     var verdicts = 0
@@ -82,6 +85,11 @@ final class Work {
     var hasEffect: Bool { inputCount > 0 || isFinish && callsPlugin }
     var filtered: UInt64 { resolvedInputs - passed - failed }
     var bytes: Int { input.reduce(0) { $0 + $1.byteCount } + output.reduce(0) { $0 + $1.byteCount } }
+
+    /// Whether a portion is to be tried with nothing else in hand.
+    func isApart(_ portion: Portion) -> Bool {
+        !apart.isEmpty && !portion.ranges.isEmpty && apart.isSuperset(of: portion.ranges)
+    }
 
     /// Takes back every outcome but the dead letters. What waits for a retry or stands in a search keeps its place.
     func startOver() {

@@ -23,11 +23,13 @@ package enum PageLayout {
     package static let slotCountOfRecordsOffset = 16
     package static let slotCurrentOffset = 20
     package static let slotAcknowledgedOffset = 24
+    package static let slotSinceOffset = 32
     package static let slotStatesOffset = 64
 
     package static let notBegun: UInt8 = 0
     package static let begun: UInt8 = 1
     package static let done: UInt8 = 2
+    package static let notAsked: UInt8 = 3
 
     package static func slotOffset(_ slot: Int) -> Int { slotsOffset + slot * slotBytes }
     package static func size(slots: Int) -> Int { slotOffset(slots) }

@@ -114,7 +114,9 @@ import Synchronization
         let face = unsafe faces + Int(number % Self.faceCount)
         unsafe face.pointee.call = number
         unsafe isOpen = true
-        page.enter(dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount)
+        unsafe page.enter(
+            dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount,
+            asked: call.indexes.map { unsafe UnsafeBufferPointer(start: $0, count: Int(call.count)) })
         lock.release()
         return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
     }

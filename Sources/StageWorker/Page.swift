@@ -62,8 +62,17 @@ import StageWire
     let isAcknowledged: Bool
 
     /// The dispatch is written last, so that whoever reads it finds the rest in place.
-    func enter(dispatch: UInt64, batch: UInt64, count: UInt32) {
-        unsafe memset(base + PageLayout.slotStatesOffset, 0, Int(count))
+    ///
+    /// - Parameter asked: The records of the batch that are in hand; nil: all `count` of them.
+    func enter(dispatch: UInt64, batch: UInt64, count: UInt32, asked: UnsafeBufferPointer<UInt32>?) {
+        let states = unsafe base + PageLayout.slotStatesOffset
+        unsafe memset(states, Int32(asked == nil ? PageLayout.notBegun : PageLayout.notAsked), Int(count))
+        if let asked = unsafe asked {
+            for unsafe index in unsafe asked {
+                unsafe states.storeBytes(of: PageLayout.notBegun, toByteOffset: Int(index), as: UInt8.self)
+            }
+        }
+        unsafe base.storeBytes(of: cworker_now(), toByteOffset: PageLayout.slotSinceOffset, as: UInt64.self)
         unsafe base.storeBytes(of: batch, toByteOffset: PageLayout.slotBatchOffset, as: UInt64.self)
         unsafe base.storeBytes(of: count, toByteOffset: PageLayout.slotCountOfRecordsOffset, as: UInt32.self)
         unsafe base.storeBytes(of: WireLimits.noInput, toByteOffset: PageLayout.slotCurrentOffset, as: UInt32.self)

@@ -3,6 +3,7 @@ import LinuxIO
 import StageCommand
 import StageConfig
 import StageLog
+import StageModel
 import StageReport
 import StageRuntime
 import StageScheduler
@@ -50,6 +51,7 @@ struct JobRunner {
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
         record.plugins = []
+        var ledger: AttemptLedger?
         try orFail(folder) { () throws(SystemError) in
             for (stage, plugin) in zip(pipeline.stages, plugins) {
                 let kept = try directory.keepPlugin(plugin.path)
@@ -64,6 +66,8 @@ struct JobRunner {
             record.endState = nil
             record.endMessage = nil
             try record.write(to: folder)
+            ledger = try AttemptLedger(
+                folder: folder, stages: setup.stages.map { .init(name: $0.policy.name, digest: $0.digest) })
             try directory.clearPages()
         }
 
@@ -72,7 +76,7 @@ struct JobRunner {
         }
         let logs: JobLogs
         let letters: LetterLog
-        let recovery: JobRecovery
+        var recovery: JobRecovery
         do throws(LogError) {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
@@ -81,6 +85,7 @@ struct JobRunner {
             throw CommandFailure(error, job: job)
         }
         for report in logs.reports { Console.error("recovered: \(report)") }
+        try orFail(folder) { () throws(SystemError) in try ledger?.settle(&recovery) }
         if recovery.isComplete {
             record.endState = "complete"
             try? record.write(to: folder)
@@ -89,6 +94,7 @@ struct JobRunner {
         }
 
         let names = pipeline.stages.map(\.name.value)
+        for (index, tally) in StoredTally.read(lastWord, stages: names).enumerated() { recovery.stages[index].tally = tally }
         let eventPath = folder + "/" + JobLayout.events
         let history = JobHistory.read(folder + "/" + JobLayout.history, events: eventPath, stages: names)
         let events = EventFile(
@@ -100,6 +106,7 @@ struct JobRunner {
             isQuiet: isQuiet, isVerbose: isVerbose)
         if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
         announce(recovery, events)
+        if let ledger, ledger.hostHasDied { announce(ledger, &recovery, events) }
         let end: RunEnd
         var isStopped = false
         let logError: LogError?
@@ -210,6 +217,33 @@ struct JobRunner {
                 "\(job): going on; \(HumanNumbers.count(read)) records read, \(HumanNumbers.count(written)) written before")
         }
     }
+
+    /// Says that the host before this one has died, what it had in hand, and what is made of that.
+    private func announce(_ ledger: AttemptLedger, _ recovery: inout JobRecovery, _ events: EventFile) {
+        let at = Timestamp.now()
+        events.write("host_died", [.init("in_hand", .count(UInt64(ledger.found.reduce(0) { $0 + $1.suspects.count })))])
+        for found in ledger.found {
+            var death = DeathRecord(
+                time: .earlier(at), cause: DeathCause.hostName, message: "its host died", batch: found.batch,
+                worker: found.worker)
+            if found.suspects.count == 1 { death.index = found.suspects.first }
+            recovery.stages[found.stage].tally.add(death)
+        }
+        // This host may not live long either.
+        defer { events.flush() }
+        for (index, stage) in recovery.stages.enumerated() {
+            let suspects = stage.interruptions.values.reduce(0) { $0 + $1.count { $0.value.isSuspect && !$0.value.isVerdict } }
+            guard suspects > 0 else { continue }
+            events.write("records_set_apart", stage: index, [.init("records", .count(UInt64(suspects)))])
+            guard !isQuiet else { continue }
+            let words = suspects == 1 ? "a record was" : "\(suspects) records were"
+            Console.error(
+                "\(job): stage \"\(events.stages[index])\": \(words) in hand when earlier hosts died; \(suspects == 1 ? "it is" : "each is") tried with nothing else in hand")
+        }
+    }
+
+    /// What the host before this one wrote last.
+    private var lastWord: JSONValue? { StoredJob(name: job, folder: folder).lastWord }
 
     private func finish(
         _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile,

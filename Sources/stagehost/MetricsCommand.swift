@@ -1,5 +1,4 @@
 import StageCommand
-import StageConfig
 import StageReport
 
 /// `stagehost metrics JOB`: once, to the standard output.
@@ -8,9 +7,7 @@ enum MetricsCommand {
         CommandFailure.reported { () throws(CommandFailure) in
             let job = try StoredJob.named(arguments)
             _ = try job.requirePipeline()
-            var status = job.hostStatus(timeoutSeconds: 2)
-            if status == nil { status = try job.status().json }
-            Console.output(MetricsText.of(status ?? .null, job.history, isOpenMetrics: arguments.has("openmetrics")))
+            Console.output(MetricsText.of(try job.status().json, job.history, isOpenMetrics: arguments.has("openmetrics")))
             return .complete
         }
     }

@@ -64,6 +64,8 @@ final class RunDisplay: HostObserver {
 
     func noted(_ note: Note) {
         events.write(note)
+        // What it has counted must outlive it.
+        if case .workerDied = note { nextStatusAt = 0 }
         if let words = words(for: note) { say(words) }
     }
 
@@ -75,7 +77,7 @@ final class RunDisplay: HostObserver {
         let statusNow = now >= nextStatusAt
         let time = Timestamp.milliseconds()
         guard isLast || drawsNow || linesNow || statusNow || history.isSampleDue(at: time) else { return }
-        let status = history.completed(status())
+        let status = status()
         history.note(status, at: time, isLast: isLast)
         progress.update(status, seconds: elapsedSeconds)
         if isLast { last = status }
@@ -131,7 +133,6 @@ final class RunDisplay: HostObserver {
     }
 
     func statusLine(_ status: JobStatus) -> String {
-        let status = history.completed(status)
         progress.update(status, seconds: elapsedSeconds)
         let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
         return JSONValue.object([

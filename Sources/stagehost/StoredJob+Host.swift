@@ -6,13 +6,9 @@ extension StoredJob {
     func hostStatus(timeoutSeconds: Double) -> JSONValue? {
         guard isRunning else { return nil }
         var status: JSONValue?
-        do throws(ControlError) {
-            try ControlClient.send(.status, folder: folder, timeoutSeconds: timeoutSeconds) { line in
-                if case .success(let root) = ConfigParser.parse(SourceText(name: "reply", text: line)) { status = root.plain["status"] }
-                return true
-            }
-        } catch {
-            return nil
+        try? ControlClient.send(.status, folder: folder, timeoutSeconds: timeoutSeconds) { line in
+            status = ControlReply(line)?.more.first { $0.key == "status" }?.value
+            return false
         }
         guard case .object = status else { return nil }
         return status
