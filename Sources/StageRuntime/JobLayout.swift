@@ -12,6 +12,9 @@ package enum JobLayout {
     package static let events = "events.jsonl"
     package static let letters = "letters"
     package static let status = "status.json"
+    package static let history = "history.json"
+    package static let report = "report.json"
+    package static let reportPage = "report.html"
 
     /// The folder of a stage's log, below `logs`.
     package static func logFolder(_ index: Int, _ name: String) -> String {

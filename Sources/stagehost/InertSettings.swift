@@ -2,7 +2,7 @@ import StageConfig
 
 /// Keys of pipeline files that are read and checked, and do nothing yet. Whoever sets one is told.
 enum InertSettings {
-    private static let topLevel: Set<String> = ["budget", "log_records", "metrics"]
+    private static let topLevel: Set<String> = ["budget"]
 
     /// A warning for each such key that was set.
     static func warnings(for pipeline: Pipeline) -> [Diagnostic] {
