@@ -122,6 +122,8 @@ package final class Host {
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
         // Nobody waits for the answer to these.
         for stage in setup.stages where stage.trial != nil { pending.append(.restart(stage: stage.policy.name, build: 1, request: 0)) }
+        // Before anything is begun: a short job would be over at the first tick.
+        measureMachineMemory()
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
         while true {
@@ -137,6 +139,11 @@ package final class Host {
             try poller.wait(into: &ready, timeoutMilliseconds: -1)
             for (token, readiness) in ready { dispatch(token, readiness) }
         }
+    }
+
+    private func measureMachineMemory() {
+        guard setup.policy.memoryReserveBytes != nil, let bytes = MachineMemory().availableBytes else { return }
+        pending.append(.availableMemory(bytes: bytes))
     }
 
     private var now: Moment { Moment(nanoseconds: monotonicNanoseconds()) }
@@ -443,9 +450,7 @@ package final class Host {
                 pending.append(.misbehaved(worker.id, .lost("it closed its data channel")))
             }
         }
-        if setup.policy.memoryReserveBytes != nil, let bytes = MachineMemory().availableBytes {
-            pending.append(.availableMemory(bytes: bytes))
-        }
+        measureMachineMemory()
         if let timeLimitAt, time >= timeLimitAt {
             self.timeLimitAt = nil
             pending.append(.drain(reason: "time limit reached"))

@@ -15,6 +15,9 @@ struct PluginCheck {
     private let kinds: [StageKind]
     private var stages: Int { kinds.count }
     private var judged: [Build: [Diagnostic]] = [:]
+    /// The plugins that the run began with, by stage. Another plugin in the place of one is the scheduler's to refuse, whatever
+    /// it would think of the configuration.
+    private var identifiers: [Int: String] = [:]
     private let objections: (Int, PluginDescription) -> [Diagnostic]
 
     /// - Parameter kinds: What the places in the pipeline are for. A plugin of another kind is the scheduler's to refuse.
@@ -30,6 +33,8 @@ struct PluginCheck {
     mutating func event(for loaded: Event, of worker: WorkerProcess) -> Event? {
         guard let description = worker.reader.identity.description else { return loaded }
         let key = Build(stage: worker.stage, build: worker.build)
+        if worker.build == 0 { identifiers[worker.stage] = description.id }
+        if let own = identifiers[worker.stage], own != description.id { return loaded }
         if judged[key] == nil {
             let fits = worker.reader.identity.facts?.kind == kinds[worker.stage]
             judged[key] = fits ? objections(worker.stage, description).filter { $0.severity == .error } : []

@@ -120,7 +120,7 @@ import Testing
             try whole.prefix(bytes).write(to: URL(filePath: job.path("builds/\(name).so")))
         }
         let cases: [(file: String, reason: String)] = [
-            (job.path("builds/text.so"), "not ELF"), (job.path("builds/empty.so"), "not ELF"),
+            (job.path("builds/text.so"), "not ELF"), (job.path("builds/empty.so"), "found an empty file"),
             (job.path("builds/header.so"), "old build stays"), (job.path("builds/half.so"), "old build stays"),
             ("/bin/true", "old build stays"), (Programs.folder + "/libstage-read-lines.so", "is a source"),
             (Programs.folder + "/libstage-keep.so", "it is \"keep\", and the stage runs \"count\""),
