@@ -118,20 +118,31 @@ package enum CommandTable {
                 CommandExample("stagehost failures index --category crash --json", "those that killed a worker"),
             ], isAvailable: true),
         CommandSpec(
-            "retry", "Try dead letters again", arguments: [.job],
+            "retry", "Try dead letters again",
+            details: """
+                They go through the stage where they failed, and on to the sink. What fails again is a dead letter again, with \
+                its history. If no host has the job, this command goes on with it, as `resume` does.
+                """,
+            arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .plugin, .stateDirectory,
-                .quiet,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("plugin", nil, "FILE", form: .file, help: "Use this build of the plugin of --stage from now on"),
+                OptionSpec("dry-run", help: "Only say which"), .set, .timeLimit, .stateDirectory, .quiet, .verbose,
             ],
-            examples: [CommandExample("stagehost retry index --stage terms", "those of one stage")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost retry index", "all of them"),
+                CommandExample("stagehost retry index --stage terms --plugin ./libstage-terms.so", "after a repair"),
+            ],
+            isAvailable: true),
         CommandSpec(
-            "discard", "Give dead letters up for good", arguments: [.job],
+            "discard", "Give dead letters up for good",
+            details: "They are listed no more and cannot be tried again; the status counts them as discarded.", arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .stateDirectory,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("dry-run", help: "Only say which"), .stateDirectory,
             ],
             examples: [CommandExample("stagehost discard index --key docs/broken.md", "those of one document")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "repro", "Run one dead letter again, alone, to find out why", arguments: [.job, .letter],
             options: [

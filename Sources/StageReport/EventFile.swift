@@ -95,6 +95,10 @@ package final class EventFile {
             write("stage_gave_up", stage: stages[stage], [.init("message", .string(message))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])
         case .resumed: write("resumed")
+        case .lettersRetried(let stage, let batch, let letters):
+            write("letters_retried", stage: stages[stage], [number("batch", batch), number("letters", letters)])
+        case .lettersDiscarded(let stage, let letters):
+            write("letters_discarded", stage: stages[stage], [number("letters", letters)])
         case .draining(let reason): write("draining", [.init("reason", .string(reason))])
         }
     }

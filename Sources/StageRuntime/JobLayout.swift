@@ -8,6 +8,8 @@ package enum JobLayout {
     package static let text = "text"
     package static let events = "events.jsonl"
     package static let letters = "letters"
+    /// Below `logs`.
+    package static let ledger = "ledger"
     package static let status = "status.json"
 
     /// The folder of a stage's log, below `logs`.

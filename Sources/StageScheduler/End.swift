@@ -11,6 +11,16 @@ extension Scheduler.Mode {
     }
 }
 
+extension RunEnd {
+    /// A job that is done nevertheless is complete.
+    var isHarmless: Bool {
+        switch self {
+        case .interrupted, .overBudget: true
+        default: false
+        }
+    }
+}
+
 extension Scheduler {
     /// Ends the run for a reason of its own: what is in hand is finished and kept, nothing new begins.
     func fail(_ end: RunEnd) {
@@ -34,12 +44,12 @@ extension Scheduler {
 
     func checkFailureLimits() {
         guard mode == .running else { return }
-        let failed = stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
+        let failed = stages.reduce(UInt64(0)) { $0 + failedForGood($1) }
         if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
             fail(.tooManyFailures(reason))
         }
         for stage in stages {
-            if let reason = exceeded(stage.policy.failures, failed: stage.counts.failed, of: stage.counts.inputs) {
+            if let reason = exceeded(stage.policy.failures, failed: failedForGood(stage), of: stage.counts.inputs) {
                 fail(.tooManyFailures("stage \"\(stage.policy.name)\": \(reason)"))
             }
         }
@@ -56,14 +66,12 @@ extension Scheduler {
     }
 
     private var isAllDone: Bool {
-        guard let last = lastBatch else { return false }
-        let lastOfSink = last + UInt64(stages.count - 1)
-        return sink.nextInput > lastOfSink && sink.works.isEmpty && sink.unsynced.isEmpty
+        hasTakenAll(sink) && retryWishes.isEmpty && discarding == 0 && sink.works.isEmpty && sink.unsynced.isEmpty
             && stages.allSatisfy { $0.appending.isEmpty }
     }
 
     private var isQuiet: Bool {
-        stages.allSatisfy { stage in
+        beginningRetry == nil && discarding == 0 && stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
                 && stage.syncing == nil && !canSync(stage)
         }
@@ -75,7 +83,7 @@ extension Scheduler {
             if isAllDone { end(.complete) }
         case .draining(let reason, let since):
             let isOver = now.since(since) > policy.drainGraceNanoseconds
-            if isAllDone, case .interrupted = reason {
+            if isAllDone, reason.isHarmless {
                 end(.complete)
             } else if isQuiet {
                 end(reason)
@@ -108,6 +116,7 @@ extension Scheduler {
             stage.swap = nil
             reply(swap.request, true, "the job ended first")
         }
+        refuseRetries("the job ended first: its other letters are dead still")
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }
@@ -118,9 +127,9 @@ extension Scheduler {
     private func checked() -> RunEnd {
         for stage in stages {
             let counts = stage.counts
-            guard counts.inputs == counts.passed + counts.filtered + counts.failed else {
+            guard counts.inputs == counts.passed + counts.filtered + counts.failed + stage.discarded else {
                 return .broken(
-                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed)"
+                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed), discarded \(stage.discarded)"
                 )
             }
         }

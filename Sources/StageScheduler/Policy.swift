@@ -100,6 +100,8 @@ package struct JobPolicy: Sendable {
     package var batchBytes: UInt64 = 1 << 20
     package var sync = SyncPolicy.interval(nanoseconds: 200_000_000)
     package var failures = FailurePolicy()
+    /// What all stages together may cost, by the name under which plugins report it.
+    package var budget: [String: Double] = [:]
     /// Bytes of payloads in the host above which nothing new is read from the source.
     package var memoryBudgetBytes = 24 << 20
     /// Source records to read at most; nil: all.

@@ -8,6 +8,8 @@ package struct StageStatus: Sendable {
     package var workers: Int
     package var batches: UInt64
     package var counts: Counts
+    /// Dead letters that were given up for good.
+    package var discarded: UInt64
     package var retries: UInt64
     package var crashes: UInt64
     package var restarts: UInt64
@@ -30,6 +32,9 @@ package struct JobStatus: Sendable {
     package var written: UInt64
     package var filtered: UInt64
     package var failed: UInt64
+    package var discarded: UInt64
+    /// Sums over all stages of what their plugins report, by name.
+    package var costs: [String: Double]
     /// Whether the source has come to its end.
     package var sourceHasEnded: Bool
 }
@@ -39,7 +44,8 @@ extension Scheduler {
         JobStatus(
             state: stateName, stages: stages.map(status(of:)), atRisk: atRisk, read: stages[0].counts.inputs,
             written: sink.counts.passed, filtered: stages.reduce(0) { $0 + $1.counts.filtered },
-            failed: stages.reduce(0) { $0 + $1.counts.failed }, sourceHasEnded: lastBatch != nil)
+            failed: stages.reduce(0) { $0 + $1.counts.failed }, discarded: stages.reduce(0) { $0 + $1.discarded },
+            costs: costs, sourceHasEnded: lastBatch != nil)
     }
 
     private var stateName: String {
@@ -50,7 +56,7 @@ extension Scheduler {
         case .draining(let end, _), .ending(let end, _), .over(let end):
             switch end {
             case .complete: return "complete"
-            case .interrupted: return "interrupted"
+            case .interrupted, .overBudget: return "interrupted"
             default: return "failed"
             }
         }
@@ -79,7 +85,7 @@ extension Scheduler {
             state = "gave up"
         } else if stage.isHeld {
             state = "held"
-        } else if lastInput(of: stage).map({ stage.nextInput > $0 }) ?? false, stage.works.isEmpty {
+        } else if hasTakenAll(stage), stage.works.isEmpty {
             state = "done"
         } else if ready == 0 {
             state = stage.restartAt == nil ? "starting" : "restarting"
@@ -88,7 +94,7 @@ extension Scheduler {
         }
         return StageStatus(
             name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.batchesDone,
-            counts: stage.counts, retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts,
+            counts: stage.counts, discarded: stage.discarded, retries: stage.retries, crashes: stage.crashes, restarts: stage.restarts,
             unexplainedDeaths: stage.unexplained, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
             committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
             metrics: stage.metrics, message: stage.giveUpMessage)

@@ -2,7 +2,7 @@ import StageConfig
 
 /// Keys of pipeline files that are read and checked, and do nothing yet. Whoever sets one is told.
 enum InertSettings {
-    private static let topLevel: Set<String> = ["limits", "budget", "memory_reserve", "log_records", "metrics"]
+    private static let topLevel: Set<String> = ["limits", "memory_reserve", "log_records", "metrics"]
     private static let ofAStage: Set<String> = ["rate", "limit"]
 
     /// A warning for each such key that was set.

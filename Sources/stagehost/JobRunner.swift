@@ -3,6 +3,7 @@ import LinuxIO
 import StageCommand
 import StageConfig
 import StageLog
+import StageModel
 import StageReport
 import StageRuntime
 import StageScheduler
@@ -11,11 +12,13 @@ import StageScheduler
 struct JobRunner {
     let job: String
     let pipeline: Pipeline
-    let plugins: [PluginLocator.Found]
+    private(set) var plugins: [PluginLocator.Found]
     let folder: String
     var isFresh = false
     /// Somebody asked for it to go on: a pause ends.
     var isResumed = false
+    /// Dead letters that are to be tried again.
+    var retried: LetterChoice?
     var skip: UInt64 = 0
     var limit: UInt64?
     var isQuiet = false
@@ -29,6 +32,12 @@ struct JobRunner {
         self.folder = folder
         isQuiet = arguments.has("quiet")
         isVerbose = arguments.has("verbose")
+    }
+
+    /// Another build of the plugin of a stage.
+    mutating func use(_ path: String, for stage: Int) {
+        guard plugins.indices.contains(stage) else { return }
+        plugins[stage] = PluginLocator.Found(name: plugins[stage].name, path: path)
     }
 
     func run() throws(CommandFailure) -> ExitCode {
@@ -72,15 +81,18 @@ struct JobRunner {
         let logs: JobLogs
         let letters: LetterLog
         let recovery: JobRecovery
+        var lettersAgain: [Int: LetterNumbers] = [:]
         do throws(LogError) {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
             recovery = try logs.recovery()
+            try LetterDesk(logs: logs, letters: letters).check()
+            if let retried { lettersAgain = try retried.letters(LetterList(letters, claimedBy: logs, recovery)) }
         } catch {
             throw CommandFailure(error, job: job)
         }
         for report in logs.reports { Console.error("recovered: \(report)") }
-        if recovery.isComplete {
+        if recovery.isComplete, lettersAgain.isEmpty {
             record.endState = "complete"
             try? record.write(to: folder)
             Console.output("\(job): complete, nothing to do (`--fresh` starts over)\n")
@@ -95,16 +107,20 @@ struct JobRunner {
             statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
             isVerbose: isVerbose)
         if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
+        display.saved = Saved(recovery)
         announce(recovery, events)
         let end: RunEnd
         var isStopped = false
+        var refusals: [String] = []
         let logError: LogError?
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
                 timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
             display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
+            host.tryAgain(lettersAgain)
             let ended = try host.run()
+            refusals = host.refusals
             isStopped = host.isStoppedForGood
             end = ended
             Self.keepVersions(host.identities, in: &record, folder)
@@ -112,8 +128,10 @@ struct JobRunner {
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(
+        let code = finish(
             end, logError.map { CommandFailure($0, job: job) }, display, events, &record, isStopped: isStopped)
+        for refusal in refusals { Console.error("error: job \"\(job)\": \(refusal)") }
+        return code == .complete && !refusals.isEmpty ? .cannotCreate : code
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
@@ -222,7 +240,7 @@ struct JobRunner {
         try? record.write(to: folder)
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
-            Console.output(lines.joined(separator: "\n") + "\n")
+            Console.output((lines + [display.saved.line(stages: events.stages)].compactMap(\.self)).joined(separator: "\n") + "\n")
             if status.failed > 0, code == .complete {
                 Console.output("\(status.failed) dead \(status.failed == 1 ? "letter" : "letters"): `stagehost failures \(job)` lists \(status.failed == 1 ? "it" : "them")\n")
             }
@@ -230,6 +248,9 @@ struct JobRunner {
         switch code {
         case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
+        case .interrupted where end.usedUpBudget != nil:
+            Console.error(
+                "\(job): \(message)\n = help: raise it in the pipeline file and give the same command again, or `stagehost resume \(job) --set budget.\(end.usedUpBudget ?? "NAME")=AMOUNT`")
         case .interrupted:
             Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
@@ -248,6 +269,10 @@ struct JobRunner {
 }
 
 extension RunEnd {
+    fileprivate var usedUpBudget: String? {
+        if case .overBudget(let name, _, _) = self { name } else { nil }
+    }
+
     /// The job's state, the words for it, and the exit code.
     func verdict(stages: [String]) -> (state: String, message: String, code: ExitCode) {
         func named(_ stage: Int) -> String { stages.indices.contains(stage) ? "stage \"\(stages[stage])\"" : "a stage" }
@@ -255,6 +280,12 @@ extension RunEnd {
         case .complete: ("complete", "", .complete)
         case .interrupted(let reason): ("interrupted", reason, .interrupted)
         case .tooManyFailures(let reason): ("failed", "too many failures: \(reason)", .tooManyFailures)
+        case .overBudget(let name, let spent, let limit):
+            (
+                "interrupted",
+                "the budget is used up: \(HumanNumbers.amount(spent)) of \(HumanNumbers.amount(limit)) \(PrintableText.line(name, limit: 40))",
+                .interrupted
+            )
         case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
         case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)

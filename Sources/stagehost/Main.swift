@@ -39,6 +39,8 @@ enum Main {
         case "events": return EventsCommand.run(parsed)
         case "logs": return LogsCommand.run(parsed)
         case "failures": return FailuresCommand.run(parsed)
+        case "retry": return RetryCommand.run(parsed)
+        case "discard": return DiscardCommand.run(parsed)
         case "verify": return VerifyCommand.run(parsed)
         case "remove": return RemoveCommand.run(parsed)
         case "plugins": return PluginsCommand.run(parsed)

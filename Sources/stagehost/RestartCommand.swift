@@ -23,9 +23,7 @@ enum RestartCommand {
     private static func pluginFile(_ arguments: ParsedCommand) throws(CommandFailure) -> String? {
         guard let file = arguments.string("plugin") else { return nil }
         guard let path = absolutePath(file), Surroundings.fileExists(path) else {
-            throw CommandFailure(
-                "there is no plugin \(file)", expected: "the file of a build: libstage-NAME.so",
-                help: "give its path with --plugin", .pluginRefused)
+            throw CommandFailure.noPlugin(file)
         }
         return path
     }

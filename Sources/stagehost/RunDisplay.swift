@@ -23,6 +23,8 @@ final class RunDisplay: HostObserver {
     private var nextDrawAt: UInt64 = 0
     private var nextStatusAt: UInt64 = 0
     private(set) var last: JobStatus?
+    /// What this run need not do again.
+    var saved = Saved()
     /// Called about once a second, when the status is written.
     var onStatus: () -> Void = {}
 
@@ -70,7 +72,7 @@ final class RunDisplay: HostObserver {
         }
         if statusNow || isLast {
             nextStatusAt = now + Self.statusEveryNanoseconds
-            let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+            let report = report(status)
             try? writeFileAtomically(statusPath, Array((report.json.json() + "\n").utf8), durable: false)
             onStatus()
         }
@@ -78,11 +80,17 @@ final class RunDisplay: HostObserver {
 
     func statusLine(_ status: JobStatus) -> String {
         progress.update(status, seconds: elapsedSeconds)
-        let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+        let report = report(status)
         return JSONValue.object([
             .init("ok", .boolean(true)), .init("message", .string(report.state)), .init("status", report.json),
             .init("last", .boolean(true)),
         ]).json()
+    }
+
+    private func report(_ status: JobStatus) -> StatusReport {
+        var report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+        report.saved = saved
+        return report
     }
 
     private func words(for note: Note) -> String? {
@@ -109,6 +117,11 @@ final class RunDisplay: HostObserver {
         case .unexplainedDeath(let stage, let batch):
             guard isVerbose else { return nil }
             return "stage \"\(stageNames[stage])\": batch \(batch) went through after a death that did not repeat"
+        case .lettersRetried(let stage, let batch, let letters):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": \(letters) dead letters are tried again, as batch \(batch)"
+        case .lettersDiscarded(let stage, let letters):
+            return "stage \"\(stageNames[stage])\": \(letters) dead letters discarded"
         case .workerStarted, .workerReady, .workerRestarted, .recordRetried, .batchDone: return nil
         }
     }

@@ -21,6 +21,7 @@ enum RunSetup {
         case .never: policy.sync = .never
         }
         policy.failures = failures(pipeline.failures)
+        for budget in pipeline.budget { policy.budget[budget.name] = budget.amount.value }
         policy.recordLimit = limit
         policy.skipRecords = skip
         policy.seed = monotonicNanoseconds()

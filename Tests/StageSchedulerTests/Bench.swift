@@ -59,7 +59,7 @@ final class Bench {
             case .flush: flushes += 1
             case .reply(let request, let ok, let message, let isLast): replies.append((request, ok, message, isLast))
             case .note(let note): notes.append(note)
-            case .fetch: break
+            case .fetch, .beginRetry, .fetchRetry, .discard: break
             case .finished(let end): self.end = end
             }
         }

@@ -164,7 +164,7 @@ final class SmallRun {
             events += workers[id.number]?.answer(dispatch, request) ?? []
         case .close(let id): events.append(.exited(id, Death(cause: .exit(0))))
         case .kill(let id, _): events.append(.exited(id, Death(cause: .signal(9))))
-        case .append, .fetch, .flush:
+        case .append, .fetch, .flush, .beginRetry, .fetchRetry, .discard:
             if job.storageLags { storage.append(action) } else { try store(action, logs, letters) }
         case .note, .reply: break
         case .finished(let end): self.end = end
@@ -176,7 +176,7 @@ final class SmallRun {
         switch action {
         case .append(let commit):
             if !commit.letters.isEmpty {
-                try letters.append(commit, digest: "", seconds: 1)
+                try letters.append(commit, digest: "", ledger: logs.ledger, seconds: 1)
                 try letters.sync()
             }
             try logs.append(commit, seconds: 1)
@@ -191,6 +191,13 @@ final class SmallRun {
             if appends % 4 == 0 { try syncAll(logs, letters) }
         case .fetch(let stage, let batch):
             events.append(.fetched(stage: stage, batch: batch, try logs.output(of: batch, stage: stage)))
+        case .beginRetry(let stage, let wanted, let first, let last, let records, let bytes):
+            let begun = try LetterDesk(logs: logs, letters: letters).begin(
+                wanted, stage: stage, firstBatch: first, lastBatch: last, records: records, bytes: bytes)
+            synced = appended
+            events.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused))
+        case .fetchRetry(let batch):
+            events.append(.retryFetched(batch: batch, try LetterDesk(logs: logs, letters: letters).input(of: batch)))
         case .flush:
             try syncAll(logs, letters)
             events.append(.flushed)

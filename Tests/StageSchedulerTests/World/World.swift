@@ -106,7 +106,7 @@ final class World {
                 disk.sync()
                 feed(.flushed)
             }
-        case .note, .reply: break
+        case .note, .reply, .beginRetry, .fetchRetry, .discard: break
         case .finished(let result): finished(result)
         }
     }
