@@ -144,14 +144,24 @@ package enum CommandTable {
             examples: [CommandExample("stagehost discard index --key docs/broken.md", "those of one document")],
             isAvailable: true),
         CommandSpec(
-            "repro", "Run one dead letter again, alone, to find out why", arguments: [.job, .letter],
+            "repro", "Run one dead letter again, alone, to find out why",
+            details: """
+                The record, the build of the plugin that failed on it, the configuration and the state that was there, in a worker \
+                of its own. The job is not touched. Exits 0 if the record passes, 4 if it fails or the worker dies.
+                """,
+            arguments: [.job, .letter],
             options: [
                 OptionSpec("gdb", help: "Under gdb"), OptionSpec("valgrind", help: "Under valgrind"), .plugin,
                 OptionSpec("export", nil, "DIR", form: .folder, help: "Write a folder that runs by itself"),
+                OptionSpec("sink", help: "Also a sink: what it does to the outside is done again"),
                 .stateDirectory,
             ],
-            examples: [CommandExample("stagehost repro index 17 --gdb", "letter 17, in a debugger")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost repro index 17", "letter 17"),
+                CommandExample("stagehost repro index 17 --gdb", "in a debugger"),
+                CommandExample("stagehost repro index 17 --export bug", "as a folder with a run.sh"),
+            ],
+            isAvailable: true),
         CommandSpec(
             "verify", "Check every log of a job", arguments: [.job],
             options: [OptionSpec("repair", help: "Keep every whole entry of a damaged log"), .json, .stateDirectory],

@@ -11,8 +11,7 @@ package struct Saved: Sendable, Equatable {
     package init() {}
 
     package init(_ recovery: Recovery) {
-        // Records on their way may count as more than they are; the source reads again what is needed again.
-        records = recovery.stages.map { $0.counts.passed + $0.counts.filtered + $0.counts.failed }
+        records = recovery.stages.map { $0.counts.passed + $0.counts.filtered }
         costs = recovery.stages.reduce(into: [:]) { sums, stage in sums.merge(stage.metrics) { $0 + $1 } }
     }
 

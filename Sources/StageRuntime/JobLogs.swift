@@ -321,6 +321,16 @@ package final class JobLogs {
         return (location.entry.batch, payload.bytes)
     }
 
+    /// The state that a stage had before a batch, as far back as its log still goes.
+    ///
+    /// - Returns: nil when there was none.
+    package func state(before batch: UInt64, stage: Int) throws(LogError) -> (batch: UInt64, bytes: [UInt8])? {
+        guard let location = logs[stage].lastCheckpoint(notAbove: max(batch, 1) - 1) ?? logs[stage].lastCheckpoint(notAbove: .max),
+            let payload = try items(of: location, in: logs[stage]).checkpoint
+        else { return nil }
+        return (location.entry.batch, payload.bytes)
+    }
+
     /// Writes the entry of a commit.
     func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
         let blocks = commit.output.compactMap { $0 as? BlockPayload }

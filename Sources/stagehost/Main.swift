@@ -41,6 +41,7 @@ enum Main {
         case "failures": return FailuresCommand.run(parsed)
         case "retry": return RetryCommand.run(parsed)
         case "discard": return DiscardCommand.run(parsed)
+        case "repro": return ReproCommand.run(parsed)
         case "verify": return VerifyCommand.run(parsed)
         case "remove": return RemoveCommand.run(parsed)
         case "plugins": return PluginsCommand.run(parsed)

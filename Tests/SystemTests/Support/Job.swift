@@ -52,6 +52,9 @@ final class Job {
         try start(arguments).wait(seconds: seconds)
     }
 
+    /// A command, in the background.
+    func background(_ arguments: String...) throws -> Host { try start(arguments) }
+
     /// `stagehost run pipeline.json5`, to its end.
     @discardableResult
     func run(_ options: String..., seconds: Double = 60) throws -> Ended {
