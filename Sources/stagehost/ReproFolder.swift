@@ -73,16 +73,25 @@ struct ReproFolder {
             need gdb
             batch=-batch
             if [ -t 0 ]; then batch=-q; fi
-            gdb "$batch" -ex "run < '$here/requests' > '$here/answers' 3<> '$here/page.run'" -ex bt --args "$worker" "$plugin" ;;
+            export REPRO_FOLDER="$here" REPRO_PLUGIN="$plugin"
+            # The shell that starts the worker sees to the names and the descriptors.
+            gdb "$batch" -iex "set complaints 0" \
+              -ex 'run "$REPRO_PLUGIN" < "$REPRO_FOLDER/requests" > "$REPRO_FOLDER/answers" 3<> "$REPRO_FOLDER/page.run"' \
+              -ex bt "$worker" ;;
           --valgrind)
             need valgrind
+            # Some releases of valgrind stop at debug information that they do not know; that of the plugin is what matters.
+            if strip --strip-debug -o "$here/worker.run" "$worker" 2> /dev/null; then
+              export LD_LIBRARY_PATH="$(dirname "$worker")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+              worker=$here/worker.run
+            fi
             valgrind "$worker" "$plugin" < "$here/requests" > "$here/answers" 3<> "$here/page.run" ;;
           *)
             echo "error: found $1, expected nothing, --gdb or --valgrind" >&2
             exit 64 ;;
         esac
         code=$?
-        rm -f "$here/page.run"
+        rm -f "$here/page.run" "$here/worker.run"
         [ "$code" -lt 128 ] || echo "the worker was killed by signal $((code - 128)) (SIG$(kill -l $((code - 128))))" >&2
         exit "$code"
 

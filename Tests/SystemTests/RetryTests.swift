@@ -82,7 +82,7 @@ import Testing
     @Test func aRunningJobTakesThemInBetween() throws {
         let job = try brokenJob(600, with: "ms: 2", options: "failures: { max: 1000 },")
         let host = try job.start()
-        try host.until("some letters") { try job.letters().count >= 10 }
+        try host.until("some letters") { job.events("record_failed").count >= 10 }
         let repaired = try Brittle.build("repaired", isRepaired: true, in: job)
         let swapped = try job.command("restart", "job", "brittle", "--plugin", repaired)
         #expect(swapped.code == 0, "\(swapped.output)")
