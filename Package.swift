@@ -42,6 +42,9 @@ let plugins: [Plugin] = [
     Plugin(folder: "write-lines", target: "WriteLines"),
     Plugin(folder: "tally", target: "Tally"),
     Plugin(folder: "write-sqlite", target: "WriteSQLite"),
+    Plugin(folder: "deduplicate", target: "Deduplicate"),
+    Plugin(folder: "template", target: "FillTemplate"),
+    Plugin(folder: "run-command", target: "RunCommand"),
     Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
 ]
 
