@@ -45,8 +45,8 @@ package final class LetterLedger {
         guard ((try? disk.list(folder)) ?? []).contains(where: { $0.hasSuffix(".log") }) else { return }
         let log = try StageLog.open(disk: disk, folder: folder, options: options).log
         self.log = log
-        guard log.committedThrough > 0 else { return }
-        for number in 1...log.committedThrough {
+        // After a repair there may be gaps.
+        for number in Array(1..<log.committedThrough + 1) + log.beyond {
             guard let location = log.entries(of: number).last, let entry = LedgerEntry(extra: try log.extra(of: location)) else {
                 throw LogError(
                     .damaged, file: folder, expected: "what became of letters in entry \(number)", found: "something else",
@@ -77,7 +77,7 @@ package final class LetterLedger {
         }
         // After a call that failed some of them may be there already: the last word counts, and says the same.
         for entry in entries {
-            try log.append(LogEntry(.whole, batch: log.committedThrough + 1, time: seconds), records: [], extra: entry.extra)
+            try log.append(LogEntry(.whole, batch: (log.beyond.last ?? log.committedThrough) + 1, time: seconds), records: [], extra: entry.extra)
         }
         try log.sync()
         for entry in entries { take(entry) }
