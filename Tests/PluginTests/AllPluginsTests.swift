@@ -4,7 +4,7 @@ import Testing
 
 private let names = [
     "read-files", "read-lines", "split-text", "count-terms", "keep", "write-lines", "tally", "write-sqlite",
-    "deduplicate", "template", "run-command",
+    "deduplicate", "template", "run-command", "call-http",
 ]
 
 @Test(arguments: names)
@@ -26,6 +26,7 @@ func `an unknown key is refused for good, and the message names the known ones`(
     let configurations = [
         "read-files": ["glob": input], "read-lines": ["path": input], "tally": ["by": "/a"], "keep": ["json": "/a"],
         "template": ["value": "x"], "run-command": ["command": ["cat"]],
+        "call-http": ["url": "localhost"],
         "write-lines": ["path": folder.path + "/out"],
         "write-sqlite": ["database": folder.path + "/out.db", "table": "t"],
     ]
