@@ -29,6 +29,8 @@ final class SmallRun {
     private(set) var appended = Promise()
     private(set) var synced = Promise()
     private(set) var retired: UInt64 = 0
+    /// All letters but those of the source are tried again.
+    var triesAgain = false
 
     private var workers: [UInt64: SmallWorker] = [:]
     private var recovered: [RecoveredStage] = []
@@ -57,15 +59,26 @@ final class SmallRun {
             let logs = try openLogs()
             let letters = try openLetters()
             let recovery = try logs.recovery()
+            try LetterDesk(logs: logs, letters: letters).check()
+            if triesAgain { try askForLetters(LetterList(letters, claimedBy: logs, recovery)) }
             recovered = recovery.stages
             check(promise)
             let scheduler = Scheduler(policy: job.policy, recovery: recovery)
             try loop(scheduler, logs, letters)
             counts = scheduler.status.stages.map(\.counts)
             try letters.log.seal()
+            try logs.ledger.seal()
             for log in logs.logs { try log.seal() }
         } catch {
             if !disk.isDead { complain("an error of the log: \(error)") }
+        }
+    }
+
+    private func askForLetters(_ list: LetterList) throws(LogError) {
+        for number in list.numbers {
+            guard let letter = try list.letter(number), letter.facts.stage > 0 else { continue }
+            events.insert(
+                .retry(stage: letter.facts.stage, letters: LetterNumbers(ascending: [number]), request: 1), at: 0)
         }
     }
 
