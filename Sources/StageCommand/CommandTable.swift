@@ -52,7 +52,9 @@ package enum CommandTable {
             "restart", "Restart a stage while its job runs",
             details: """
                 New workers are ready before the old ones leave: no batch is lost and none is done twice. With --plugin \
-                a new build takes over; if it does worse than the old one in its first batches, the old one comes back.
+                a new build takes over; if it does worse than the old one in its first batches, the old one comes back. \
+                Later runs go on with it until the pipeline's plugin changes. For a job that does not run, the build is kept \
+                for its next run. To go back, give the pipeline's plugin.
                 """,
             arguments: [.job, .stage], options: [.plugin, .stateDirectory],
             examples: [

@@ -55,6 +55,8 @@ package struct StageSettings: Sendable {
     /// Zero: no deadline.
     package var timeout: Setting<Duration>
     package var timeoutScope: Setting<TimeoutScope>
+    /// Whether a worker that crashes or hangs leaves a core.
+    package var core: Setting<Bool>
     package var memory: Setting<Int?>
     package var memorySoft: Setting<Int?>
     /// Batches after which a worker is replaced.

@@ -75,9 +75,9 @@ package struct RateSettings: Sendable {
     package var burst: Setting<Int?>
     /// Throttling never slows the stage below this many records per second.
     package var minimum: Setting<Double>
-    /// What one throttling answer multiplies the rate by.
+    /// What one throttling answer multiplies the rate by; 1: nothing changes.
     package var decrease: Setting<Double>
-    /// Records per second that come back every second; nil: a twentieth of the full rate.
+    /// Records per second that come back every second; nil: a twentieth of what it was slowed to, and more and more.
     package var increase: Setting<Double?>
 }
 

@@ -45,7 +45,7 @@ extension RateSettings {
         burst = reader.optional("burst", as: .integer(1...1_000_000_000))
         let full = recordsPerSecond.value
         minimum = reader.setting("minimum", default: min(1, full ?? 1), as: .perSecond)
-        decrease = reader.setting("decrease", default: 0.5, as: .number(0.01...0.99, "a number from 0.01 to 0.99"))
+        decrease = reader.setting("decrease", default: 0.5, as: .number(0.01...1, "a number from 0.01 to 1"))
         increase = reader.optional("increase", as: .perSecond)
         guard let full else {
             if let place = burst.place {

@@ -21,6 +21,7 @@ struct StageReader {
         let ordered = stage.setting("ordered", default: true, as: .boolean)
         let timeout = stage.setting("timeout", default: .zero, as: .duration())
         let timeoutScope = stage.setting("timeout_per", default: TimeoutScope.batch, as: .choice)
+        let core = stage.setting("core", default: false, as: .boolean)
         let memory = stage.optional("memory", as: .size(from: 1 << 20))
         let memorySoft = stage.optional("memory_soft", as: .size(from: 1 << 20))
         let recycleAfter = stage.optional("recycle_after", as: .integer(1...1_000_000_000))
@@ -48,7 +49,7 @@ struct StageReader {
         }
         return StageSettings(
             name: name, plugin: plugin, with: with, workers: workers, threads: threads, standby: standby,
-            durable: durable, ordered: ordered, timeout: timeout, timeoutScope: timeoutScope, memory: memory,
+            durable: durable, ordered: ordered, timeout: timeout, timeoutScope: timeoutScope, core: core, memory: memory,
             memorySoft: memorySoft, recycleAfter: recycleAfter, snapshotEvery: snapshotEvery, probation: probation,
             retry: retry, restart: restart, on: rules, onGiveUp: onGiveUp, rate: rate, limit: limit,
             failures: failures, window: window)

@@ -11,6 +11,8 @@ package import StageScheduler
 package final class EventFile {
     package let stages: [String]
     private let intervalNanoseconds: UInt64
+    /// The SHA-256 of a build (by stage and number), for the events that speak of one.
+    package var digestOfBuild: (_ stage: Int, _ build: Int) -> String? = { _, _ in nil }
     private var file: Descriptor?
     private var waiting: [UInt8] = []
     private var lastSample: [Int: UInt64] = [:]
@@ -86,13 +88,17 @@ package final class EventFile {
             write("unexplained_death", stage: stages[stage], [number("batch", batch)])
         case .batchDone(let stage, let batch): sample(stage, batch)
         case .pluginSwapped(let stage, let build, let isNew):
-            write(isNew ? "plugin_swapped" : "stage_restarted", stage: stages[stage], [number("build", UInt64(build))])
+            write(isNew ? "plugin_swapped" : "stage_restarted", stage: stages[stage], facts(of: build, stage))
         case .swapRolledBack(let stage, let build, let reason):
-            write(
-                "swap_rolled_back", stage: stages[stage],
-                [number("build", UInt64(build)), .init("reason", .string(reason))])
+            write("swap_rolled_back", stage: stages[stage], facts(of: build, stage) + [.init("reason", .string(reason))])
+        case .probationPassed(let stage, let build):
+            write("probation_passed", stage: stages[stage], facts(of: build, stage))
         case .stageGaveUp(let stage, let message):
             write("stage_gave_up", stage: stages[stage], [.init("message", .string(message))])
+        case .stageSlowed(let stage, let rate):
+            write("stage_slowed", stage: stages[stage], [.init("records_per_second", .rounded(rate))])
+        case .orderKept(let stage, let reason):
+            write("order_kept", stage: stages[stage], [.init("reason", .string(reason))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])
         case .resumed: write("resumed")
         case .lettersRetried(let stage, let batch, let letters):
@@ -112,6 +118,10 @@ package final class EventFile {
             "batch_committed", stage: stages[stage],
             [number("batch", batch), number("batches", batchesSince[stage] ?? 0)])
         batchesSince[stage] = 0
+    }
+
+    private func facts(of build: Int, _ stage: Int) -> [JSONValue.Member] {
+        [number("build", UInt64(build)), .init("digest", digestOfBuild(stage, build).map(JSONValue.string) ?? .null)]
     }
 
     private func number(_ key: String, _ value: UInt64) -> JSONValue.Member { .init(key, .count(value)) }

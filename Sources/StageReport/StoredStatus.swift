@@ -8,6 +8,10 @@ package struct StoredStatus: Sendable {
     package struct Stage: Sendable {
         package var name: String
         package var plugin: String
+        /// The build that serves the stage, where it came from, and what is to be said of that; nil where nothing is known.
+        package var digest: String?
+        package var origin: String?
+        package var remark: String?
         package var kind: StageKind
         package var counts: Counts
         /// Dead letters that were given up for good.
@@ -19,12 +23,16 @@ package struct StoredStatus: Sendable {
         package var isDone: Bool
 
         package init(
-            name: String, plugin: String, kind: StageKind, counts: Counts, discarded: UInt64 = 0,
-            metrics: [String: Double] = [:], batches: UInt64, committedThrough: UInt64,
+            name: String, plugin: String, digest: String? = nil, origin: String? = nil, remark: String? = nil,
+            kind: StageKind, counts: Counts, discarded: UInt64 = 0, metrics: [String: Double] = [:],
+            batches: UInt64, committedThrough: UInt64,
             isDone: Bool
         ) {
             self.name = name
             self.plugin = plugin
+            self.digest = digest
+            self.origin = origin
+            self.remark = remark
             self.kind = kind
             self.counts = counts
             self.discarded = discarded
@@ -51,12 +59,43 @@ package struct StoredStatus: Sendable {
     ) {
         self.job = job
         self.state = state
-        self.message = message
+        let word = LastWord(lastWord)
+        // Why a job that runs is paused, says its host.
+        self.message = message ?? (isRunning ? word.root.text("message") : nil)
         self.isRunning = isRunning
         self.sourceHasEnded = sourceHasEnded
         self.stages = stages
-        self.lastWord = LastWord(lastWord)
+        self.lastWord = word
     }
+
+    /// The status of a host that has just been asked. What it has in hand and what it has done belong to one moment, and
+    /// so all of it is the host's.
+    package init(job: String, live: JSONValue, stages: [(name: String, plugin: String, kind: StageKind)]) {
+        let word = LastWord(live)
+        self.job = job
+        let said = word.root.text("state") ?? ""
+        state = Self.statesOfAHost.contains(said) ? said : "running"
+        message = nil
+        isRunning = true
+        self.stages = stages.map { name, plugin, kind in
+            let stage = word.stage(name)
+            let out = stage.count("records_out")
+            let isSink = kind == .sink
+            return Stage(
+                name: name, plugin: plugin, kind: kind,
+                counts: Counts(
+                    inputs: stage.count("records_in"), passed: isSink ? out : 0, filtered: stage.count("filtered"),
+                    failed: stage.count("failed"), outputs: isSink ? 0 : out),
+                batches: stage.count("batches"), committedThrough: Object(stage.object("checkpoint")).count("batch"),
+                isDone: stage.text("state") == "done")
+        }
+        let total = word.records.optionalCount("total")
+        sourceHasEnded = total != nil && total == self.stages.first?.counts.inputs
+        lastWord = word
+    }
+
+    private static let statesOfAHost: Set = ["running", "paused", "holding", "interrupted", "stopped", "failed", "complete"]
+    private typealias Object = LastWord.Object
 
     package var read: UInt64 { stages.first?.counts.inputs ?? 0 }
     package var written: UInt64 { stages.last?.counts.passed ?? 0 }
@@ -113,10 +152,15 @@ package struct StoredStatus: Sendable {
             .init("crashes", .count(word.count("crashes"))),
             .init("restarts", .count(word.count("restarts"))),
             .init("unexplained_deaths", .count(word.count("unexplained_deaths"))),
+            .init("deaths", word.list("deaths")),
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
+            .init("failed_by", word.object("failed_by")),
             .init("metrics", .amounts(stage.metrics)),
+            .init("rate", isRunning ? word.object("rate", orElse: .null) : .null),
             .init("message", word.text("message").map(JSONValue.string) ?? .null),
+            .init("digest", stage.digest.map(JSONValue.string) ?? .null),
+            .init("origin", stage.origin.map(JSONValue.string) ?? .null),
         ])
     }
 
@@ -159,12 +203,50 @@ package struct StoredStatus: Sendable {
             table.add(
                 [stage.name, stage.plugin, state(of: stage)] + numbers
                     + [resident == 0 ? "-" : HumanNumbers.bytes(resident)])
+            if isRunning, let remark = rateRemark(LastWord.Object(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
+            if let remark = stage.remark { remarks.append("\(stage.name): \(PrintableText.line(remark))") }
             if let remark = word.text("message") {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }
         }
         if !costs.isEmpty { remarks.insert("costs: \(HumanNumbers.amounts(costs))", at: 0) }
-        return [head, sums] + table.lines(width: width) + remarks
+        return [head, sums] + table.lines(width: width) + remarks + deathLines
+    }
+
+    private static let deathsInLines = 5
+
+    /// The last deaths of all stages, oldest first.
+    private var deathLines: [String] {
+        let deaths = stages.flatMap { stage in
+            StoredTally.deaths(lastWord.stage(stage.name).list("deaths")).compactMap { death -> (at: String, line: String)? in
+                guard case .earlier(let at) = death.time else { return nil }
+                var line = "\(at)  \(stage.name): \(death.message)"
+                if let batch = death.batch { line += ", batch \(batch)" }
+                if let index = death.index { line += ", record \(index)" }
+                if death.worker > 0 { line += ", worker \(death.worker)" }
+                switch death.explanation {
+                case .open where death.cause == DeathCause.hostName: break
+                case .open: line += ": being looked into"
+                case .found: line += ": explained by a record"
+                case .unexplained: line += ": unexplained"
+                }
+                return (at, line)
+            }
+        }
+        guard !deaths.isEmpty else { return [] }
+        return ["last deaths:"] + deaths.sorted { $0.at < $1.at }.suffix(Self.deathsInLines).map { "  " + $0.line }
+    }
+
+    /// What is to be said of a stage whose rate is limited.
+    private func rateRemark(_ rate: LastWord.Object) -> String? {
+        guard let now = rate.optionalNumber("records_per_second") else { return nil }
+        let full = rate.optionalNumber("full")
+        guard rate.members["slowed"] == .boolean(true) else {
+            return full.map { "at most \(HumanNumbers.rate($0)) records/s" }
+        }
+        let refusals = rate.count("refusals")
+        return "slowed to \(HumanNumbers.rate(now))" + (full.map { " of \(HumanNumbers.rate($0))" } ?? "")
+            + " records/s: \(HumanNumbers.count(refusals)) \(refusals == 1 ? "answer" : "answers") asked for a pause"
     }
 }
 
@@ -201,6 +283,16 @@ private struct LastWord: Sendable {
         func text(_ key: String) -> String? {
             guard case .string(let value) = members[key] else { return nil }
             return value
+        }
+
+        func object(_ key: String, orElse other: JSONValue = .object([])) -> JSONValue {
+            guard case .object = members[key] else { return other }
+            return members[key] ?? other
+        }
+
+        func list(_ key: String) -> JSONValue {
+            guard case .array = members[key] else { return .array([]) }
+            return members[key] ?? .array([])
         }
 
         /// These members, and those of the object that are not among them.

@@ -1,4 +1,5 @@
 import Glibc
+import LinuxIO
 
 /// Wall-clock time for people and for events; never for decisions.
 package enum Timestamp {
@@ -7,6 +8,16 @@ package enum Timestamp {
         var time = timespec()
         _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
         return text(seconds: Int64(time.tv_sec), milliseconds: Int(time.tv_nsec / 1_000_000))
+    }
+
+    /// A moment of monotonic time, as the clock on the wall showed it.
+    package static func text(ofMonotonic nanoseconds: UInt64) -> String {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        let now = monotonicNanoseconds()
+        let age = Int64(clamping: (now > nanoseconds ? now - nanoseconds : 0) / 1_000_000)
+        let milliseconds = Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec / 1_000_000) - age
+        return text(seconds: milliseconds / 1_000, milliseconds: Int(milliseconds % 1_000))
     }
 
     /// Seconds since 1970 as text; with milliseconds when they are given.

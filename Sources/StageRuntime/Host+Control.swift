@@ -37,7 +37,7 @@ extension Host {
     }
 
     private func refuse(_ stage: String, _ client: ControlClientID) {
-        answer(client, false, "there is no stage \"\(stage)\"; the stages are: \(stageNames.joined(separator: ", "))")
+        answer(client, .denial("there is no stage \"\(stage)\"; the stages are: \(stageNames.joined(separator: ", "))"))
     }
 
     private func restart(_ name: String, _ plugin: String?, for client: ControlClientID) {
@@ -47,7 +47,7 @@ extension Host {
             do throws(SystemError) {
                 build = try keepBuild(plugin, of: index)
             } catch {
-                return answer(client, false, "the plugin cannot be taken: \(error)")
+                return answer(client, .denial("the plugin cannot be taken: \(error)"))
             }
         }
         tell(.restart(stage: name, build: build, request: requestNumber(for: client)))

@@ -5,6 +5,9 @@ package enum JobLayout {
     package static let logs = "logs"
     package static let plugins = "plugins"
     package static let pages = "pages"
+    /// Among the pages.
+    package static let hostMark = "host"
+    package static let attempts = "attempts.json"
     package static let text = "text"
     package static let events = "events.jsonl"
     package static let letters = "letters"

@@ -19,10 +19,18 @@ package struct LetterDesk {
     /// Letters that one call looks at; the rest is for the next, so that the results of a running job need not wait long.
     private static let lookedAtAtOnce = 4_096
 
-    package struct Begun {
+    package struct Begun: Sendable {
         package var counts: [UInt32] = []
         package var rest = LetterNumbers()
         package var refused: UInt64 = 0
+        /// Those that have a batch now, by category.
+        package var categories: [String: UInt64] = [:]
+    }
+
+    package struct Discarded: Sendable {
+        package var discarded: UInt64 = 0
+        package var refused: UInt64 = 0
+        package var categories: [String: UInt64] = [:]
     }
 
     /// Gives letters the batches from `firstBatch` on. Everything that was appended before is durable when it returns.
@@ -32,7 +40,9 @@ package struct LetterDesk {
         var result = Begun()
         var batches: [[UInt64]] = []
         var size: UInt64 = 0
-        try look(at: wanted, of: stage, &result.rest, &result.refused) { number, length in
+        var categories: [String: UInt64] = [:]
+        try look(at: wanted, of: stage, &result.rest, &result.refused) { number, category, length in
+            categories[category, default: 0] += 1
             if batches.isEmpty || batches[batches.count - 1].count >= Int(max(1, records)) || size + length > max(bytes, length) {
                 batches.append([])
                 size = 0
@@ -41,6 +51,7 @@ package struct LetterDesk {
             size += length
         }
         guard !batches.isEmpty else { return result }
+        result.categories = categories
         try letters.sync()
         try logs.sync()
         let entries = batches.enumerated().map { offset, numbers in
@@ -57,14 +68,18 @@ package struct LetterDesk {
     }
 
     /// Gives letters up for good.
-    package func discard(_ wanted: LetterNumbers, stage: Int) throws(LogError) -> (discarded: UInt64, refused: UInt64) {
-        var discarded: UInt64 = 0
-        var refused: UInt64 = 0
+    package func discard(_ wanted: LetterNumbers, stage: Int) throws(LogError) -> Discarded {
+        var result = Discarded()
         var rest = wanted
         while !rest.isEmpty {
             var numbers: [UInt64] = []
             let now = rest
-            try look(at: now, of: stage, &rest, &refused) { number, _ in numbers.append(number) }
+            var categories = result.categories
+            try look(at: now, of: stage, &rest, &result.refused) { number, category, _ in
+                numbers.append(number)
+                categories[category, default: 0] += 1
+            }
+            result.categories = categories
             guard !numbers.isEmpty else { continue }
             try letters.sync()
             try logs.sync()
@@ -72,14 +87,14 @@ package struct LetterDesk {
             entry.stage = stage
             entry.letters = LetterNumbers(ascending: numbers).pairs
             try logs.ledger.write([entry], seconds: UInt32(clamping: time(nil)))
-            discarded += UInt64(numbers.count)
+            result.discarded += UInt64(numbers.count)
         }
-        return (discarded, refused)
+        return result
     }
 
     private func look(
         at wanted: LetterNumbers, of stage: Int, _ rest: inout LetterNumbers, _ refused: inout UInt64,
-        _ body: (_ letter: UInt64, _ length: UInt64) -> Void
+        _ body: (_ letter: UInt64, _ category: String, _ length: UInt64) -> Void
     ) throws(LogError) {
         rest = LetterNumbers()
         let end = letters.lastNumber
@@ -101,7 +116,7 @@ package struct LetterDesk {
                 refused += 1
                 continue
             }
-            body(number, UInt64(location.recordsLength))
+            body(number, facts.category, UInt64(location.recordsLength))
         }
     }
 

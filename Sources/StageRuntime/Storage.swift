@@ -12,7 +12,7 @@ import Synchronization
 /// full disk is tried again until there is room, and those behind it wait.
 final class Storage: @unchecked Sendable {
     enum Command {
-        case append(Commit, digest: String)
+        case append(Commit, build: PluginBuild)
         case fetch(stage: Int, batch: UInt64)
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
@@ -44,7 +44,7 @@ final class Storage: @unchecked Sendable {
         case flushed
         case retryBegun(first: UInt64, LetterDesk.Begun)
         case retryFetched(batch: UInt64, [Payload])
-        case discarded(stage: Int, letters: UInt64, refused: UInt64, request: UInt64)
+        case discarded(stage: Int, LetterDesk.Discarded, request: UInt64)
         case stalled(String)
         case recovered
         case failed(LogError)
@@ -189,8 +189,7 @@ final class Storage: @unchecked Sendable {
                 attempt { () throws(LogError) in replies.append(.retryFetched(batch: batch, try desk.input(of: batch))) }
             case .discard(let stage, let wanted, let request):
                 attempt { () throws(LogError) in
-                    let (discarded, refused) = try desk.discard(wanted, stage: stage)
-                    replies.append(.discarded(stage: stage, letters: discarded, refused: refused, request: request))
+                    replies.append(.discarded(stage: stage, try desk.discard(wanted, stage: stage), request: request))
                 }
             case .loaded(let stage, let isStateful): logs.isStateful[stage] = isStateful
             case .flush:
@@ -209,11 +208,12 @@ final class Storage: @unchecked Sendable {
     private func storeLetters(of commands: [Command]) -> Bool {
         var areSafe = true
         var areThere = false
-        for case .append(let commit, let digest) in commands where !commit.letters.isEmpty {
+        for case .append(let commit, let build) in commands where !commit.letters.isEmpty {
             areThere = true
             let seconds = UInt32(clamping: time(nil))
+            let commit = commit.naming(framesOf: build.path)
             areSafe =
-                attempt { () throws(LogError) in try letters.append(commit, digest: digest, ledger: logs.ledger, seconds: seconds) } && areSafe
+                attempt { () throws(LogError) in try letters.append(commit, digest: build.digest, ledger: logs.ledger, seconds: seconds) } && areSafe
         }
         guard areThere, areSafe, sync != .never else { return areSafe }
         return attempt { () throws(LogError) in try letters.sync() }

@@ -55,7 +55,7 @@ package struct Commit {
     package var metrics: [String: Double]
     /// The batch is the stage's last: its `finish`.
     package var isFinish: Bool
-    /// The build of the plugin that serves the stage.
+    /// The build of the plugin that made it: the one that answered last.
     package var build = 0
 }
 
@@ -70,6 +70,8 @@ package enum RunEnd: Sendable, Equatable {
     case gaveUp(stage: Int, message: String)
     /// A plugin cannot be used as configured: kind, schema, or its own word.
     case refused(stage: Int, message: String)
+    /// The pipeline and the plugins do not fit each other: what a plugin says of itself forbids what the file wants.
+    case misconfigured(String)
     /// The source does not deliver again what it has delivered before.
     case wrongInput(String)
     /// The counts do not add up, or another promise of our own is broken.
@@ -89,8 +91,14 @@ package enum Note: Sendable {
     case unexplainedDeath(stage: Int, batch: UInt64)
     case batchDone(stage: Int, batch: UInt64)
     case pluginSwapped(stage: Int, build: Int, isNew: Bool)
+    /// Also of a build that never served.
     case swapRolledBack(stage: Int, build: Int, reason: String)
+    case probationPassed(stage: Int, build: Int)
     case stageGaveUp(stage: Int, message: String)
+    /// Answers ask for a pause: so many records per second from now on.
+    case stageSlowed(stage: Int, recordsPerSecond: Double)
+    /// `ordered: false` was asked for, and the next stage cannot do with it.
+    case orderKept(stage: Int, reason: String)
     case paused(String)
     case resumed
     case draining(String)
@@ -126,6 +134,8 @@ package enum Action {
     case note(Note)
     /// Words for whoever made a request.
     case reply(UInt64, ok: Bool, message: String, isLast: Bool)
+    /// The last words to a request that was not taken up: it may be made again later.
+    case deny(UInt64, message: String)
     /// The last action of a run. All workers have ended.
     case finished(RunEnd)
 }

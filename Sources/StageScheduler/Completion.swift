@@ -38,7 +38,7 @@ extension Scheduler {
             stage.checkpoint = checkpoint
             stage.checkpointBatch = work.batch
             stage.snapshotsMissed = 0
-            stage.replayable.removeAll { $0.batch <= work.batch }
+            forgetReplayable(through: work, of: stage)
         } else if stage.isStateful, !work.isFinish {
             work.output = []
             stage.replayable.append(work)
@@ -76,7 +76,7 @@ extension Scheduler {
             passed: delta.passed, filtered: delta.filtered, failed: delta.failed, outputs: delta.outputs,
             output: stage.isDurable ? Array(work.output.suffix(from: work.loggedPayloads)) : [], letters: letters,
             input: letters.isEmpty ? [] : work.input, checkpoint: whole ? work.checkpoint : nil,
-            metrics: work.metricsSinceLog(), isFinish: work.isFinish)
+            metrics: work.metricsSinceLog(), isFinish: work.isFinish, build: work.build ?? stage.build)
         work.logged = total
         work.loggedPayloads = work.output.count
         work.loggedLetters = work.letters.count
@@ -87,8 +87,6 @@ extension Scheduler {
     }
 
     func append(_ commit: Commit, of stage: StageState) {
-        var commit = commit
-        commit.build = stage.build
         if commit.isWhole {
             // The log keeps the order of its entries: earlier parts of the batch are in when this one is.
             stage.appendingParts[commit.batch] = nil
@@ -129,14 +127,14 @@ extension Scheduler {
         else { return }
         let dispatch = newDispatch()
         worker.outstanding.append(
-            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), startedAt: now, aliveAt: now))
+            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
         stage.syncing = worker.id
         actions.append(.send(worker.id, dispatch, .sync))
     }
 
     private func isSyncDue(_ stage: StageState) -> Bool {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
-        if let swap = stage.swap, swap.phase == .draining { return true }
+        if stage.swap?.phase == .draining { return true }
         // At the end and in a drain nothing is gained by waiting.
         if mode != .running || hasTakenAll(stage) && stage.works.isEmpty {
             return true
@@ -183,11 +181,10 @@ extension Scheduler {
                 ? UInt64(retryMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: stage.syncRetries)
             stage.syncNotBefore = now.advanced(by: pause)
         case .reject, .fatal:
-            fail(
-                .refused(
-                    stage: stage.index,
-                    message: message.isEmpty
-                        ? "the sink \"\(stage.policy.name)\" could not make its output durable" : message))
+            let reason =
+                message.isEmpty ? "the sink \"\(stage.policy.name)\" could not make its output durable" : message
+            if isOnProbation(worker, of: stage) { return rollBack(stage, reason) }
+            fail(.refused(stage: stage.index, message: reason))
         }
     }
 }

@@ -44,15 +44,29 @@ extension Scheduler {
 
     func checkFailureLimits() {
         guard mode == .running else { return }
-        let failed = stages.reduce(UInt64(0)) { $0 + failedForGood($1) }
-        if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
+        guard stages.contains(where: { $0.counts.failed > 0 }) else { return }
+        let counts = stages.map(judged)
+        // Of all records that have an outcome, in the stage that has dealt with most: a splitter makes many of one.
+        let records = (counts.dropFirst().map(\.inputs).max() ?? 0) + (counts.first?.failed ?? 0)
+        if let reason = exceeded(policy.failures, failed: counts.reduce(0) { $0 + $1.failed }, of: records) {
             fail(.tooManyFailures(reason))
         }
-        for stage in stages {
-            if let reason = exceeded(stage.policy.failures, failed: failedForGood(stage), of: stage.counts.inputs) {
+        for (stage, counts) in zip(stages, counts) {
+            if let reason = exceeded(stage.policy.failures, failed: counts.failed, of: counts.inputs) {
                 fail(.tooManyFailures("stage \"\(stage.policy.name)\": \(reason)"))
             }
         }
+    }
+
+    /// Counts of a stage since its failures were last forgiven.
+    private func judged(_ stage: StageState) -> Counts {
+        var counts = stage.counts
+        counts.failed = failedForGood(stage)
+        guard policy.forgiven.indices.contains(stage.index) else { return counts }
+        let forgiven = policy.forgiven[stage.index]
+        counts.inputs -= min(counts.inputs, forgiven.inputs)
+        counts.failed -= min(counts.failed, forgiven.failed)
+        return counts
     }
 
     private func exceeded(_ policy: FailurePolicy, failed: UInt64, of records: UInt64) -> String? {
@@ -111,11 +125,7 @@ extension Scheduler {
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        for stage in stages {
-            guard let swap = stage.swap else { continue }
-            stage.swap = nil
-            reply(swap.request, true, "the job ended first")
-        }
+        for stage in stages { endSwap(of: stage, isComplete: reason == .complete) }
         refuseRetries("the job ended first: its other letters are dead still")
         mode = .ending(reason, since: now)
         isFlushed = false
@@ -160,6 +170,7 @@ extension Scheduler {
             guard mode == .running else { continue }
             consider(stage.restartAt)
             consider(stage.notBefore)
+            consider(stage.pacedUntil)
             for work in stage.works {
                 for portion in work.portions { consider(portion.notBefore) }
             }

@@ -46,6 +46,10 @@ extension Scheduler {
         }
         while stage.held < stage.policy.window {
             let batch = stage.nextInput
+            if stage.takenAhead.remove(batch) != nil {
+                stage.nextInput += 1
+                continue
+            }
             if let last = finalInput(of: stage), batch > last { return }
             guard isWanted(batch, by: stage) else {
                 if lastBatch == nil, batch > recoveredLast { return }
@@ -70,8 +74,43 @@ extension Scheduler {
             // The effect of a sink must not be ahead of what the logs know: they have to give the batch the same bounds
             // again after a death of the host.
             if stage.policy.kind == .sink, stages.contains(where: { $0.appending[batch] != nil }) { return }
-            guard takeFromAbove(batch, stage) else { return }
+            guard takeFromAbove(batch, stage) else { return takeAhead(stage) }
+            stage.nextInput += 1
         }
+    }
+
+    /// Takes what is finished above and has no claim to its turn. Room for one batch is left free: that for which the
+    /// others do not wait must find some when it comes.
+    private func takeAhead(_ stage: StageState) {
+        let above = stages[stage.index - 1]
+        guard letsPass(above, stage), !above.finished.isEmpty else { return }
+        stage.takenAhead = stage.takenAhead.filter { $0 > stage.nextInput }
+        for batch in above.finished.keys.sorted() {
+            guard batch > stage.nextInput else { continue }
+            guard stage.held + 1 < stage.policy.window, batch - stage.nextInput < Self.passedByAtMost else { return }
+            guard isWanted(batch, by: stage), !isFinish(batch, of: stage),
+                stage.policy.kind != .sink || !stages.contains(where: { $0.appending[batch] != nil })
+            else { continue }
+            if takeFromAbove(batch, stage) { stage.takenAhead.insert(batch) }
+        }
+    }
+
+    /// Whether what `above` has finished may come to `stage` out of order.
+    private func letsPass(_ above: StageState, _ stage: StageState) -> Bool {
+        !above.policy.ordered && above.index > 0 && !above.isAtomic && !stage.isAtomic
+    }
+
+    /// Says where `ordered: false` cannot be had.
+    func explainKeptOrder() {
+        for (above, stage) in zip(stages, stages.dropFirst()) where !above.policy.ordered && !letsPass(above, stage) {
+            let reason =
+                if above.index == 0 { "a source reads its batches in order" }
+                else if above.isAtomic { "its plugin keeps a state from batch to batch" }
+                else if stage.policy.kind == .sink { "the sink \"\(stage.policy.name)\" has a position, and gets its batches in order" }
+                else { "the next stage, \"\(stage.policy.name)\", keeps a state from batch to batch" }
+            note(.orderKept(stage: above.index, reason: reason))
+        }
+        if !sink.policy.ordered { note(.orderKept(stage: sink.index, reason: "nothing comes after the sink")) }
     }
 
     private func takeFromAbove(_ batch: UInt64, _ stage: StageState) -> Bool {
@@ -80,7 +119,6 @@ extension Scheduler {
         if let empty = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
             let finished = letters ?? empty
             retryInputs[batch] = nil
-            stage.nextInput += 1
             let isDone = stage.committed.contains(batch)
             let work = Work(
                 batch: batch, input: finished.payloads, inputCount: UInt32(clamping: finished.records),
@@ -109,7 +147,7 @@ extension Scheduler {
             guard stage.committed.contains(next), stage.finished[next] == nil, stage.appending[next] == nil,
                 comesFromAbove(next, to: stages[stage.index + 1]), isWanted(next, by: stages[stage.index + 1])
             else { return }
-            guard stage.fetched[next] == nil else { continue }
+            guard stage.fetched[next] == nil, !stages[stage.index + 1].takenAhead.contains(next) else { continue }
             if stage.fetching.insert(next).inserted {
                 actions.append(.fetch(stage: stage.index, batch: next))
             }
@@ -138,7 +176,11 @@ extension Scheduler {
                 inputs: work.resolvedInputs, passed: work.passed, filtered: work.filtered, failed: work.failed,
                 outputs: work.outputRecords)
         }
-        stage.works.append(work)
+        if let interruptions = stage.recoveredInterruptions.removeValue(forKey: work.batch) {
+            takeUp(interruptions, of: work, in: stage)
+        }
+        let place = stage.works.lastIndex { $0.batch < work.batch }.map { $0 + 1 } ?? 0
+        stage.works.insert(work, at: place)
         completeIfDone(work, of: stage)
     }
 
@@ -174,6 +216,7 @@ extension Scheduler {
         if let idleUntil, idleUntil > now { return }
         if holdsReads(stage) { return }
         if let notBefore = stage.notBefore, notBefore > now { return }
+        guard mayRead(stage) else { return }
         guard let (batch, exact) = nextRead(stage), heldBytes < policy.memoryBudgetBytes else { return }
         guard worker.position == batch - 1 else {
             // It stands elsewhere: a fresh one is opened at the right place.
@@ -193,7 +236,7 @@ extension Scheduler {
         }
         let dispatch = newDispatch()
         worker.outstanding.append(
-            Dispatch(id: dispatch, kind: .read, batch: batch, ranges: IndexRanges(), startedAt: now, aliveAt: now))
+            Dispatch(id: dispatch, kind: .read, batch: batch, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
         actions.append(
             .send(
                 worker.id, dispatch,

@@ -4,7 +4,8 @@ import StageModel
 
 extension Scheduler {
     func partialCame(_ id: WorkerID, _ dispatch: DispatchID, _ outcome: Outcome) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
             let work = worker.outstanding[position].work
         else { return }
         let stage = stages[worker.stage]
@@ -16,7 +17,8 @@ extension Scheduler {
             return
         }
         worker.outstanding[position].ranges.subtract(outcome.covered)
-        resolve(outcome, of: work, in: stage)
+        work.build = worker.build
+        resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
 
@@ -24,7 +26,8 @@ extension Scheduler {
         _ id: WorkerID, _ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, message: String,
         retryMilliseconds: UInt32, busyNanoseconds: UInt64
     ) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
         else { return }
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
@@ -38,6 +41,7 @@ extension Scheduler {
             sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
         case .process, .finish:
             guard let work = request.work else { return }
+            work.build = worker.build
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
             work.inHand -= 1
@@ -66,28 +70,32 @@ extension Scheduler {
     ) {
         switch status {
         case .ok, .end, .idle:
-            for earlier in request.provisional { resolve(earlier, of: work, in: stage) }
-            resolve(outcome, of: work, in: stage)
+            for earlier in request.provisional { resolve(earlier, of: work, in: stage, sentAt: request.sentAt) }
+            resolve(outcome, of: work, in: stage, sentAt: request.sentAt)
             // That of an earlier part of the batch says nothing of this one.
             if !work.isReplay { work.checkpoint = outcome.checkpoint }
         case .retry:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds)
         case .reject:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             for input in unaccounted(work, request, stage).indexes {
                 setAside(
                     input, of: work, in: stage, category: "permanent",
                     message: message.isEmpty ? "the plugin rejected the batch" : message)
             }
         case .fatal:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
-            fail(.refused(stage: stage.index, message: explained(message, stage)))
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
+            if !isOnProbation(worker, of: stage) {
+                fail(.refused(stage: stage.index, message: explained(message, stage)))
+            }
             let rest = unaccounted(work, request, stage)
             if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
         }
         completeIfDone(work, of: stage)
-        batchOnProbation(by: worker, of: stage)
+        if isOnProbation(worker, of: stage) {
+            if status == .fatal { rollBack(stage, explained(message, stage)) } else { batchOnProbation(of: stage) }
+        }
         // What is there must not wait, unlogged, for the records that are tried again.
         if !work.isComplete, stage.isDurable, !stage.isAtomic { log(work, of: stage, whole: false) }
     }
@@ -104,8 +112,10 @@ extension Scheduler {
     }
 
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
-    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState) {
+    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, sentAt: Moment) {
         var covered = outcome.covered
+        let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
+        if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {
@@ -120,6 +130,7 @@ extension Scheduler {
             work.outputRecords += output.recordCount
         }
         for (name, amount) in outcome.metrics { work.metrics[name, default: 0] += amount }
+        countOnProbation(stage, build: work.build, inputs: UInt64(covered.count))
         for failure in outcome.failures {
             switch failure.kind {
             case .permanent:
@@ -131,6 +142,8 @@ extension Scheduler {
             }
         }
         work.unresolved.subtract(covered)
+        if !work.apart.isEmpty { work.apart.subtract(covered) }
+        passed(covered.count, of: stage)
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
@@ -138,6 +151,7 @@ extension Scheduler {
         if !covered.isEmpty {
             stage.verdictsInARow = 0
             stage.verdictBatches = []
+            stage.suspectDeathsInARow = 0
             stage.consecutiveDeaths = 0
         }
     }
@@ -145,7 +159,8 @@ extension Scheduler {
     private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
-        guard tries < stage.policy.retry.attempts || work.isReplay else {
+        let mayTry = tries < stage.policy.retry.attempts && stage.policy.retry.on.contains(.transient)
+        guard mayTry || work.isReplay else {
             setAside(failure.input, of: work, in: stage, category: "transient", message: failure.message)
             return
         }
@@ -155,7 +170,7 @@ extension Scheduler {
             ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
         let due = now.advanced(by: pause)
         // A suspect stays alone.
-        let isSuspect = work.deaths[failure.input] != nil
+        let isSuspect = work.deaths[failure.input] != nil || work.apart.contains(failure.input)
         work.portions.append(
             Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
@@ -194,22 +209,26 @@ extension Scheduler {
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)
         stage.notBefore = max(stage.notBefore ?? now, now.advanced(by: pause))
+        if milliseconds > 0, hasRate(stage) { throttled(stage, sentAt: request.sentAt) }
     }
 
     /// Makes a record a dead letter.
     func setAside(
         _ input: UInt32, of work: Work, in stage: StageState, category: String, message: String, signal: Int32? = nil,
-        evidence: String = ""
+        evidence: String = "", attempts: UInt32? = nil
     ) {
         guard work.unresolved.contains(input) else { return }
         work.bury(input)
         guard !work.isReplay, !work.isRecomputed else { return }
         work.failed += 1
         work.resolvedInputs += 1
+        let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
+        countOnProbation(stage, build: work.build, failed: 1)
         let letter = DeadLetter(
             input: input, category: category, message: message,
-            attempts: max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1), signal: signal, evidence: evidence)
+            attempts: attempts ?? tried, signal: signal, evidence: evidence)
         work.letters.append(letter)
+        stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
     }
 
@@ -221,6 +240,7 @@ extension Scheduler {
     ) {
         let isReread = request.batch <= recoveredLast
         let records = (outcome.output?.recordCount ?? 0) + UInt64(outcome.unreadable.count)
+        defer { if isOnProbation(worker, of: stage), status == .ok || status == .end { batchOnProbation(of: stage) } }
         switch status {
         case .ok, .end, .idle:
             worker.position = request.batch
@@ -261,6 +281,7 @@ extension Scheduler {
             stage.notBefore = now.advanced(by: pause)
             stage.retries += 1
         case .reject, .fatal:
+            if isOnProbation(worker, of: stage) { return rollBack(stage, explained(message, stage)) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
         }
     }
@@ -272,6 +293,7 @@ extension Scheduler {
         let failed = UInt64(outcome.unreadable.count)
         stage.nextInput = batch + 1
         stage.consecutiveDeaths = 0
+        countOnProbation(stage, build: stage.build, inputs: records + failed, failed: failed)
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }
@@ -285,6 +307,8 @@ extension Scheduler {
                 input: 0, category: "permanent", message: $0.message, attempts: 1, evidence: "", unreadable: $0)
         }
         for letter in letters { note(.recordFailed(stage: 0, batch: batch, letter)) }
+        if failed > 0 { stage.failedBy["permanent", default: 0] += failed }
+        handedOut(Int(clamping: records + failed), of: stage)
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta
@@ -296,7 +320,8 @@ extension Scheduler {
                 Commit(
                     stage: 0, batch: batch, isWhole: true, inputs: delta.inputs, covered: IndexRanges(),
                     passed: records, filtered: 0, failed: failed, outputs: records, output: [], letters: letters,
-                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd)))
+                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd,
+                    build: stage.build)))
         note(.batchDone(stage: 0, batch: batch))
     }
 }

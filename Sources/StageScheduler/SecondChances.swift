@@ -110,9 +110,10 @@ extension Scheduler {
     }
 
     /// Letters have their batches, and that is written down for good.
-    func retryBegun(first: UInt64, counts: [UInt32], rest: LetterNumbers, refused: UInt64) {
+    func retryBegun(first: UInt64, counts: [UInt32], rest: LetterNumbers, refused: UInt64, _ categories: [String: UInt64]) {
         guard beginningRetry == first, var wish = retryWishes.first else { return }
         beginningRetry = nil
+        leaveDead(categories, stages[wish.stage])
         for (offset, count) in counts.enumerated() {
             enter(RetryBatch(stage: wish.stage, records: count), at: first + UInt64(offset))
             wish.begun += UInt64(count)
@@ -143,6 +144,14 @@ extension Scheduler {
             stage.swap = swap
         }
         note(.lettersRetried(stage: stage.index, batch: batch, letters: UInt64(retry.records)))
+    }
+
+    /// Letters of these categories are dead no more.
+    private func leaveDead(_ categories: [String: UInt64], _ stage: StageState) {
+        for (category, count) in categories {
+            let left = (stage.failedBy[category] ?? 0) - min(count, stage.failedBy[category] ?? 0)
+            stage.failedBy[category] = left == 0 ? nil : left
+        }
     }
 
     /// Dead letters that are to be tried again do not count against the limits any more.
@@ -207,10 +216,11 @@ extension Scheduler {
         actions.append(.discard(stage: index, letters: letters, request: request))
     }
 
-    func discarded(stage index: Int, letters: UInt64, refused: UInt64, request: UInt64) {
+    func discarded(stage index: Int, letters: UInt64, refused: UInt64, _ categories: [String: UInt64], request: UInt64) {
         guard stages.indices.contains(index) else { return }
         discarding -= min(discarding, 1)
         let stage = stages[index]
+        leaveDead(categories, stage)
         let count = min(letters, stage.counts.failed)
         stage.counts.failed -= count
         stage.discarded += count

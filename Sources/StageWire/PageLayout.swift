@@ -11,6 +11,7 @@ package enum PageLayout {
     package static let crashFrameCountOffset = 76
     package static let crashAddressOffset = 80
     package static let crashTextLengthOffset = 88
+    package static let crashErrorOffset = 96
     package static let crashFramesOffset = 128
     package static let maximumCrashFrames = 64
     package static let crashTextOffset = 1_024
@@ -23,11 +24,22 @@ package enum PageLayout {
     package static let slotCountOfRecordsOffset = 16
     package static let slotCurrentOffset = 20
     package static let slotAcknowledgedOffset = 24
+    package static let slotFirstOffset = 28
+    package static let slotSinceOffset = 32
     package static let slotStatesOffset = 64
 
     package static let notBegun: UInt8 = 0
     package static let begun: UInt8 = 1
     package static let done: UInt8 = 2
+    package static let notAsked: UInt8 = 3
+
+    /// The indexes that the states of a slot are of, from what the page says, which may be anything; nil when it cannot be.
+    package static func part(from first: UInt32, ofBatchOf count: UInt32) -> Range<UInt32>? {
+        // The last possible part is none that anybody is given: no index after it could be told.
+        guard first % WireLimits.maximumBatchRecords == 0, first < count, first <= .max - 2 * WireLimits.maximumBatchRecords
+        else { return nil }
+        return first..<first + min(count - first, WireLimits.maximumBatchRecords)
+    }
 
     package static func slotOffset(_ slot: Int) -> Int { slotsOffset + slot * slotBytes }
     package static func size(slots: Int) -> Int { slotOffset(slots) }

@@ -32,6 +32,7 @@ import Synchronization
         var call = Call(.process, request)
         call.count = input.count
         call.batchCount = input.batchCount
+        call.first = input.first
         unsafe call.records = unsafe input.recordPointer
         unsafe call.indexes = unsafe input.indexPointer
         let face = unsafe output.begin(call, resumes: input.resumes)
@@ -41,6 +42,7 @@ import Synchronization
         let start = cworker_now()
         output.activeSince.store(start, ordering: .sequentiallyConsistent)
         flusher.wakeIfAsleep()
+        cworker_clear_error()
         let status = unsafe function(own, &batch, face)
         finish(status, allowed: Self.afterProcess, since: start, "process")
         payload.count = 0
@@ -56,6 +58,7 @@ import Synchronization
         call.limit = limit
         let face = unsafe output.begin(call)
         let start = cworker_now()
+        cworker_clear_error()
         unsafe finish(body?(face) ?? 0, allowed: allowed, since: start, name)
     }
 

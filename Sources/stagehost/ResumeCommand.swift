@@ -60,7 +60,7 @@ enum ResumeCommand {
     ) throws(CommandFailure) -> PluginLocator.Found {
         if let use = job.plugin(of: stage) {
             if Surroundings.fileExists(use.path) { return .init(name: use.name, path: use.path) }
-            if let copy = job.keptCopy(of: use) { return .init(name: use.name, path: copy) }
+            if let copy = job.keptCopy(digest: use.own, of: use.path) { return .init(name: use.name, path: copy) }
         }
         let locator = Surroundings.locator(for: arguments, pipelineDirectory: pipeline.directory)
         switch locator.locate(stage.plugin.value, at: stage.plugin.place) {

@@ -27,6 +27,8 @@ final class RunDisplay: HostObserver {
     var saved = Saved()
     /// Called about once a second, when the status is written.
     var onStatus: () -> Void = {}
+    /// Called when another build serves a stage, or does no longer.
+    var onBuild: (_ stage: Int, PluginBuild, BuildNews) -> Void = { _, _, _ in }
 
     private static let lineEveryNanoseconds: UInt64 = 3_000_000_000
     private static let drawEveryNanoseconds: UInt64 = 200_000_000
@@ -48,8 +50,12 @@ final class RunDisplay: HostObserver {
 
     func noted(_ note: Note) {
         events.write(note)
+        // What it has counted must outlive it.
+        if case .workerDied = note { nextStatusAt = 0 }
         if let words = words(for: note) { say(words) }
     }
+
+    func changed(stage: Int, _ build: PluginBuild, _ news: BuildNews) { onBuild(stage, build, news) }
 
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool) {
         let now = monotonicNanoseconds()
@@ -101,6 +107,8 @@ final class RunDisplay: HostObserver {
         case .workerRefused(let stage, _, let message):
             // The run's own last words say it again, if it ends the run.
             return isVerbose ? "stage \"\(stageNames[stage])\": \(message)" : nil
+        case .poisonFound(let stage, let batch, let input, .host(let times)):
+            return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) takes the host along (\(times) times): set aside"
         case .poisonFound(let stage, let batch, let input, let cause):
             return "stage \"\(stageNames[stage])\": record \(input) of batch \(batch) kills its worker (\(cause.sentence)): set aside"
         case .stageGaveUp(let stage, let message): return "stage \"\(stageNames[stage])\" gives up: \(message)"
@@ -108,6 +116,12 @@ final class RunDisplay: HostObserver {
             return "stage \"\(stageNames[stage])\": \(isNew ? "a new build of its plugin serves" : "new workers serve")"
         case .swapRolledBack(let stage, _, let reason):
             return "stage \"\(stageNames[stage])\": the old build stays: \(reason)"
+        case .orderKept(let stage, let reason):
+            return "warning: stage \"\(stageNames[stage])\": `ordered: false` has no effect: \(reason)"
+        case .stageSlowed(let stage, let rate):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": its answers ask for a pause: \(HumanNumbers.rate(rate)) records/s from now on"
+        case .probationPassed(let stage, _): return "stage \"\(stageNames[stage])\": the new build has passed its probation"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"
         case .draining(let reason): return "\(reason): finishing what is in hand; once more to leave at once"

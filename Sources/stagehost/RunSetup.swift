@@ -22,6 +22,13 @@ enum RunSetup {
         }
         policy.failures = failures(pipeline.failures)
         for budget in pipeline.budget { policy.budget[budget.name] = budget.amount.value }
+        policy.limits = pipeline.limits.map { limit in
+            var shared = LimitPolicy(name: limit.name)
+            shared.rate = rate(limit.rate)
+            shared.concurrency = limit.concurrency.value
+            return shared
+        }
+        policy.memoryReserveBytes = pipeline.memoryReserve.value.map { UInt64(clamping: $0) }
         policy.recordLimit = limit
         policy.skipRecords = skip
         policy.seed = monotonicNanoseconds()
@@ -47,6 +54,7 @@ enum RunSetup {
         policy.retry.factor = stage.retry.factor.value
         policy.retry.maximumNanoseconds = stage.retry.max.value.nanoseconds
         policy.retry.jitter = stage.retry.jitter.value
+        policy.retry.on = Set(stage.retry.on.value.compactMap { RetryCause(rawValue: $0.rawValue) })
         policy.restart.maximum = stage.restart.max.value
         policy.restart.withinNanoseconds = stage.restart.within.value.nanoseconds
         policy.restart.backoffNanoseconds = stage.restart.backoff.value.nanoseconds
@@ -58,6 +66,19 @@ enum RunSetup {
         for rule in stage.on { policy.onDeath[rule.cause] = DeathPolicy(rawValue: rule.action.value.rawValue) }
         policy.onGiveUp = stage.onGiveUp.value == .hold ? .hold : .stop
         policy.failures = failures(stage.failures)
+        policy.rate = rate(stage.rate)
+        policy.limit = stage.limit.value
+        policy.ordered = stage.ordered.value
+        return policy
+    }
+
+    private static func rate(_ settings: RateSettings) -> RatePolicy {
+        var policy = RatePolicy()
+        policy.recordsPerSecond = settings.recordsPerSecond.value
+        policy.burst = settings.burst.value
+        policy.minimum = settings.minimum.value
+        policy.decrease = settings.decrease.value
+        policy.increase = settings.increase.value
         return policy
     }
 

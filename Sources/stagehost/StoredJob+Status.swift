@@ -1,6 +1,7 @@
 import Glibc
 import LinuxIO
 import StageConfig
+import StageControl
 import StageLog
 import StageModel
 import StageReport
@@ -8,8 +9,31 @@ import StageRuntime
 import StageScheduler
 
 extension StoredJob {
-    /// The job's status, from the logs and from what its host wrote last.
-    func status() throws(CommandFailure) -> StoredStatus { status(from: try snapshot()) }
+    /// The job's status: of a running one from its host, else from the logs and from what its host wrote last.
+    func status() throws(CommandFailure) -> StoredStatus {
+        if let live = try liveStatus() { return live }
+        return status(from: try snapshot())
+    }
+
+    /// How long a host has to answer. One that does not (it is stopped, it begins or ends) is not waited for.
+    private static let patienceSeconds = 1.0
+
+    /// What the job's host says now; nil when none runs, or it does not answer soon.
+    func liveStatus() throws(CommandFailure) -> StoredStatus? {
+        if let pipelineFailure { throw pipelineFailure }
+        guard isRunning, let pipeline else { return nil }
+        var live: JSONValue?
+        try? ControlClient.send(.status, folder: folder, timeoutSeconds: Self.patienceSeconds) { line in
+            live = ControlReply(line)?.more.first { $0.key == "status" }?.value
+            return false
+        }
+        guard let live, case .string(name)? = live["job"] else { return nil }
+        return StoredStatus(
+            job: name, live: live,
+            stages: pipeline.stages.enumerated().map { index, stage in
+                (stage.name.value, plugin(of: stage)?.name ?? stage.plugin.value, kind(index))
+            })
+    }
 
     func status(from snapshot: JobSnapshot?) -> StoredStatus {
         let word = lastWord
@@ -19,9 +43,11 @@ extension StoredJob {
             let recovered = recovery?.stages[index]
             let through = recovered?.committed.through ?? 0
             let isDone = recovery?.finalInput(of: index).map { through >= $0 } ?? false
+            let use = plugin(of: stage)
             stages.append(
                 StoredStatus.Stage(
-                    name: stage.name.value, plugin: plugin(of: stage)?.name ?? stage.plugin.value, kind: kind(index),
+                    name: stage.name.value, plugin: use?.name ?? stage.plugin.value, digest: use?.digest, origin: use?.origin,
+                    remark: use?.remark, kind: kind(index),
                     counts: recovered?.counts ?? Counts(), discarded: recovered?.discarded ?? 0,
                     metrics: recovered?.metrics ?? [:],
                     batches: through + UInt64(recovered?.committed.beyond.count ?? 0), committedThrough: through,

@@ -132,10 +132,12 @@ import Testing
             policy.stages[1].recycleAfterBatches = 2
         }
         bench.start()
-        for _ in 0..<3 { try bench.read(3) }
+        for _ in 0..<4 { try bench.read(3) }
         for _ in 0..<2 { try bench.answer(1) }
+        #expect(bench.closed.isEmpty, "the next one is only being loaded")
+        try bench.answer(1)
         bench.leave()
-        for _ in 0..<2 { try bench.answer(1) }
+        for _ in 0..<3 { try bench.answer(1) }
         #expect(bench.closed.isEmpty)
         #expect(bench.has(1))
     }

@@ -58,6 +58,7 @@ final class Bench {
             case .close(let id): closed.append(id)
             case .flush: flushes += 1
             case .reply(let request, let ok, let message, let isLast): replies.append((request, ok, message, isLast))
+            case .deny(let request, let message): replies.append((request, false, message, true))
             case .note(let note): notes.append(note)
             case .fetch, .beginRetry, .fetchRetry, .discard: break
             case .finished(let end): self.end = end

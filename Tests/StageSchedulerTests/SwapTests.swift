@@ -135,4 +135,128 @@ import Testing
         #expect(bench.replies.map(\.request) == [1, 3])
         #expect(bench.replies.allSatisfy { !$0.ok })
     }
+
+    @Test func `what a build on probation dies of marks no record, and counts against nobody`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].restart.maximum = 1 }
+        bench.start()
+        try bench.read(10)
+        for round in 1...4 {
+            bench.say(.restart(stage: "work", build: round, request: UInt64(round)))
+            if round == 1 { try bench.answer(1) } else { bench.leave() }
+            bench.leave()
+            try bench.read(10)
+            try bench.die(1, on: [3])
+            while bench.has(1) { try bench.answer(1) }
+            bench.leave()
+        }
+        #expect(bench.end == nil && bench.letters.isEmpty)
+        #expect(bench.state(1).unexplained == 0 && bench.state(1).deaths.isEmpty)
+        #expect(bench.state(1).build == 0)
+    }
+
+    @Test func `what a build that was sent back still answers is not listened to`() throws {
+        let bench = Bench()
+        bench.start()
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        bench.leave()
+        try bench.read(10)
+        try bench.read(10)
+        let second = try #require(bench.out.last { item in bench.asked(item.request).count == 10 })
+        try bench.answer(1, .fatal)
+        #expect(bench.replies.last.map { !$0.ok && $0.isLast } ?? false)
+        bench.say(
+            .result(second.worker, second.dispatch, .fatal, Outcome(), message: "", retryMilliseconds: 0, busyNanoseconds: 1))
+        bench.leave()
+        #expect(bench.end == nil && bench.state(1).build == 0)
+        #expect(bench.scheduler.status.state == "running")
+    }
+
+    @Test func `a state is taken from nobody while a build that may refuse it opens`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = [.recordByRecord, .stateful]
+            policy.stages[1].snapshotEveryBatches = 100
+        }
+        bench.start()
+        try bench.read(10)
+        try bench.answer(1)
+        bench.comesUp = { _ in false }
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        let new = try #require(bench.started.last?.worker)
+        bench.say(.loaded(new, bench.facts[1]))
+        #expect(bench.opened.last?.worker == new)
+        bench.say(.refused(new, fatal: true, message: "a state of another format"))
+        #expect(!bench.has(1), "the old worker has seen these records: it must not be shown them again")
+        bench.comesUp = { _ in true }
+        bench.leave()
+        try bench.read(10)
+        #expect(try bench.answer(1).count == 10)
+        #expect(serving(bench, 1) == [0] && bench.end == nil)
+    }
+
+    @Test func `a state that only the new build can read does not keep the old one from coming back`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = [.recordByRecord, .stateful]
+            policy.stages[1].snapshotEveryBatches = 1
+        }
+        bench.start()
+        try bench.read(10)
+        try bench.answer(1, checkpoint: Checkpoint(position: 1))
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        bench.leave()
+        try bench.read(10)
+        try bench.answer(1, checkpoint: Checkpoint(position: 2))
+        try bench.read(10)
+        try bench.die(1, on: [3])
+        guard case .payload(let payload) = try #require(bench.opened.last { $0.stage == 1 }).checkpoint else {
+            Issue.record("the old build was given no state")
+            return
+        }
+        #expect((payload as? Checkpoint)?.position == 1)
+        guard case .process(let batch, _, _, _, _, let replay, _) = try bench.take(1).request else { return }
+        #expect(batch == 2 && replay, "what the new build had done is shown to the old one")
+    }
+
+    @Test func `another plugin, another kind and another way to stand are refused`() throws {
+        let bench = Bench()
+        bench.start()
+        var others = Array(repeating: bench.facts[1], count: 4)
+        others[0].identifier = "other"
+        others[1].kind = .sink
+        others[2].flags.insert(.stateful)
+        others[3].kind = .source
+        for (number, facts) in others.enumerated() {
+            bench.comesUp = { _ in false }
+            bench.say(.restart(stage: "work", build: number + 1, request: UInt64(number)))
+            bench.say(.loaded(try #require(bench.started.last?.worker), facts))
+            bench.leave()
+            #expect(bench.replies.last.map { !$0.ok && $0.message.contains("the old build stays") } ?? false)
+        }
+        #expect(serving(bench, 1) == [0] && bench.end == nil)
+    }
+
+    @Test func `a sink with a batch half done finishes it before another takes its place`() throws {
+        let bench = Bench()
+        bench.start()
+        try bench.read(10)
+        try bench.answer(1)
+        try bench.answer(2, failures: [RecordFailure(input: 4, kind: .transient, message: "later")])
+        bench.say(.restart(stage: "sink", build: nil, request: 7))
+        #expect(bench.closed.isEmpty)
+        bench.wait(60_000)
+        #expect(try bench.answer(2) == [4])
+        try bench.answer(2, kind: .sync, checkpoint: Checkpoint(position: 1))
+        bench.leave()
+        #expect(bench.replies.last.map { $0.ok && $0.isLast } ?? false)
+    }
+
+    @Test func `a standby is started after the batch has been handed on`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].standby = 1 }
+        bench.start()
+        try bench.read(10)
+        let request = try bench.take(1)
+        let actions = bench.scheduler.handle(.exited(request.worker, Death(cause: .signal(9))), at: Moment(nanoseconds: 2_000_000))
+        let sent = actions.firstIndex { if case .send = $0 { true } else { false } }
+        let started = actions.firstIndex { if case .start = $0 { true } else { false } }
+        #expect(try #require(sent) < #require(started))
+    }
 }

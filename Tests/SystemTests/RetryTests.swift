@@ -58,7 +58,7 @@ import Testing
         _ = try Brittle.build("brittle", isRepaired: true, in: job)
         try FileManager.default.removeItem(atPath: job.path("seen"))
         for _ in 0..<Storm.rounds(10) {
-            let host = try job.background("retry", "job", "--limit", "\(Int.random(in: 1...60, using: &chance))")
+            let host = try job.begin("retry", "job", "--limit", "\(Int.random(in: 1...60, using: &chance))")
             if host.hasEnded(within: Int32.random(in: 1...250, using: &chance)) { continue }
             host.killHard()
             let sums = try records(of: job)
@@ -98,8 +98,6 @@ import Testing
     @Test func aFailedJobGoesOnWithThem() throws {
         let job = try brokenJob(400, options: "failures: { max_rate: 0.1, minimum_sample: 50 },")
         #expect(try job.run().code == 3)
-        let stuck = try job.command("resume", "job")
-        #expect(stuck.code == 3, "\(stuck.output)")
         _ = try Brittle.build("brittle", isRepaired: true, in: job)
         let ended = try job.command("retry", "job")
         #expect(ended.code == 0, "\(ended.output)")

@@ -179,7 +179,7 @@ final class SmallRun {
         case .kill(let id, _): events.append(.exited(id, Death(cause: .signal(9))))
         case .append, .fetch, .flush, .beginRetry, .fetchRetry, .discard:
             if job.storageLags { storage.append(action) } else { try store(action, logs, letters) }
-        case .note, .reply: break
+        case .note, .reply, .deny: break
         case .finished(let end): self.end = end
         }
     }
@@ -208,7 +208,7 @@ final class SmallRun {
             let begun = try LetterDesk(logs: logs, letters: letters).begin(
                 wanted, stage: stage, firstBatch: first, lastBatch: last, records: records, bytes: bytes)
             synced = appended
-            events.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused))
+            events.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused, categories: begun.categories))
         case .fetchRetry(let batch):
             events.append(.retryFetched(batch: batch, try LetterDesk(logs: logs, letters: letters).input(of: batch)))
         case .flush:

@@ -102,6 +102,7 @@ final class Disk {
             result.counts += Counts(
                 inputs: commit.passed + commit.filtered + commit.failed, passed: commit.passed,
                 filtered: commit.filtered, failed: commit.failed, outputs: commit.outputs)
+            for letter in commit.letters { result.failedBy[letter.category, default: 0] += 1 }
             if let checkpoint = commit.checkpoint, commit.batch <= result.committed.through,
                 commit.batch >= result.checkpointBatch
             {

@@ -97,7 +97,10 @@ struct Plan {
             stages[index].recordNanoseconds = chance.one(of: [1_000, 200_000, 5_000_000])
             if chance.happens(0.2) { stages[index].policy.recycleAfterBatches = UInt64(chance.between(1, 6)) }
         }
-        job = JobPolicy(stages: stages.map(\.policy))
+        var job = JobPolicy(stages: [])
+        for index in stages.indices { Self.pace(&stages, index, &job, &chance) }
+        job.stages = stages.map(\.policy)
+        self.job = job
         job.batchRecords = UInt32(chance.happens(0.1) ? 1 : chance.between(2, 50))
         job.sync = chance.one(of: [
             .never, .everyBatch, .interval(nanoseconds: 20_000_000), .interval(nanoseconds: 200_000_000),
@@ -108,6 +111,29 @@ struct Plan {
         if chaos.contains(.failures) { unreadable = chance.one(of: [0, 0, 0.05, 0.5]) }
         if chaos.contains(.kills) { kills = chance.between(0, 12) }
         if !chaos.isDisjoint(with: [.hostDeaths, .powerLoss]) { hostDeaths = chance.between(0, 4) }
+    }
+
+    /// Rates, shared limits, and order that need not be kept.
+    private static func pace(_ stages: inout [StagePlan], _ index: Int, _ job: inout JobPolicy, _ chance: inout Chance) {
+        var rate = RatePolicy()
+        rate.minimum = 20
+        if chance.happens(0.2) { rate.recordsPerSecond = Double(chance.one(of: [30, 200, 5_000])) }
+        if chance.happens(0.5) { rate.burst = chance.between(1, 40) }
+        if chance.happens(0.1) { rate.decrease = 1 }
+        stages[index].policy.rate = rate
+        if chance.happens(0.15) {
+            if job.limits.isEmpty || chance.happens(0.3) {
+                var limit = LimitPolicy(name: "limit\(job.limits.count)")
+                limit.rate.minimum = 20
+                if chance.happens(0.5) { limit.rate.recordsPerSecond = Double(chance.between(30, 1000)) }
+                if chance.happens(0.6) { limit.concurrency = chance.between(1, 30) }
+                job.limits.append(limit)
+            }
+            stages[index].policy.limit = job.limits.last?.name
+        }
+        stages[index].policy.ordered = chance.happens(0.6)
+        if chance.happens(0.15) { stages[index].policy.retry.on = chance.one(of: [[], [.crash], [.transient, .timeout, .crash]]) }
+        job.memoryReserveBytes = 1 << 20
     }
 
     private static func transform(_ index: Int, _ chance: inout Chance, _ chaos: Chaos) -> StagePlan {

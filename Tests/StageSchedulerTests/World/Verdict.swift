@@ -33,7 +33,9 @@ extension World {
         let isRight =
             switch plan.deed(of: item, at: stage) {
             case .permanent: letter.category == "permanent"
-            case .transient(let times): letter.category == "transient" && times >= Int(stagePlan.policy.retry.attempts)
+            case .transient(let times):
+                letter.category == "transient"
+                    && (times >= Int(stagePlan.policy.retry.attempts) || !stagePlan.policy.retry.on.contains(.transient))
             case .poison: ["crash", "exit", "garbage"].contains(letter.category)
             case .hang: letter.category == "timeout"
             case .flaky: !stagePlan.flags.contains(.recordByRecord) || stagePlan.policy.threads > 1
@@ -48,6 +50,12 @@ extension World {
         let status = scheduler.status
         let read = UInt64(plan.job.recordLimit.map { min(plan.records, Int($0)) } ?? plan.records)
         guard status.read == read else { return "\(status.read) records read, not \(read)" }
+        for (stage, log) in zip(status.stages, disk.logs) {
+            let letters = Dictionary(log.flatMap(\.commit.letters).map { ($0.category, UInt64(1)) }, uniquingKeysWith: +)
+            guard letters == stage.failedBy else {
+                return "\(stage.name) counts its dead letters as \(stage.failedBy), its log has \(letters)"
+            }
+        }
         guard status.atRisk == 0 else { return "\(status.atRisk) at risk at the end" }
         return nil
     }

@@ -33,6 +33,8 @@ final class World {
     private var retriesGiven: [Int: Int] = [:]
     private var isPaused = false
     private var isStalled = false
+    /// The machine has no memory left.
+    private var isShort = false
     private var lastWrite: UInt64 = 0
 
     init(_ plan: Plan) {
@@ -106,7 +108,7 @@ final class World {
                 disk.sync()
                 feed(.flushed)
             }
-        case .note, .reply, .beginRetry, .fetchRetry, .discard: break
+        case .note, .reply, .deny, .beginRetry, .fetchRetry, .discard: break
         case .finished(let result): finished(result)
         }
     }
@@ -183,12 +185,17 @@ final class World {
             isStalled.toggle()
             feed(isStalled ? .storageStalled("no room") : .storageRecovered)
         }
-        if isPaused || isStalled, heap.next == nil { resume() }
+        if plan.chaos.contains(.storage), chance.happens(isShort ? 0.1 : 0.002) {
+            isShort.toggle()
+            feed(.availableMemory(bytes: isShort ? 0 : 1 << 30))
+        }
+        if isPaused || isStalled || isShort, heap.next == nil { resume() }
         if chance.happens(0.01) { disk.sync() }
     }
 
     private func operate() {
-        switch chance.below(8) {
+        switch chance.below(9) {
+        case 8: changePolicy()
         case 0: feed(.drain(reason: "asked to"))
         case 1 where deathsOfHost < plan.hostDeaths: feed(.abandon)
         case 2...4:
@@ -198,11 +205,26 @@ final class World {
         }
     }
 
+    /// Other rates, limits, pauses and numbers of workers.
+    private func changePolicy() {
+        var policy = plan.job
+        for index in policy.stages.indices {
+            policy.stages[index].rate.recordsPerSecond = chance.one(of: [nil, 100, 2_000])
+            policy.stages[index].rate.burst = nil
+            policy.stages[index].workers = chance.between(1, 4)
+            policy.stages[index].retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
+        }
+        if chance.happens(0.3) { policy.limits = [] }
+        feed(.policyChanged(policy))
+    }
+
     private func resume() {
         if isPaused { feed(.unpause) }
         if isStalled { feed(.storageRecovered) }
+        if isShort { feed(.availableMemory(bytes: 1 << 30)) }
         isPaused = false
         isStalled = false
+        isShort = false
     }
 
     /// A new host takes over.
@@ -213,6 +235,7 @@ final class World {
         workers = []
         isPaused = false
         isStalled = false
+        isShort = false
         disaster(self)
         disk.queue = []
         now += 1_000_000
