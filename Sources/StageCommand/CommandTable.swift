@@ -26,7 +26,7 @@ package enum CommandTable {
                 OptionSpec("limit", nil, "N", form: .count, help: "End after N records"),
                 .timeLimit,
                 OptionSpec("keep", help: "Keep log segments that nobody needs any more"),
-                OptionSpec("metrics", nil, "FILE", form: .file, help: "Write metrics in OpenMetrics text"),
+                OptionSpec("metrics", nil, "FILE", form: .file, help: "Write metrics there, every two seconds"),
                 .quiet, .verbose,
             ],
             examples: [
@@ -72,9 +72,11 @@ package enum CommandTable {
             "status", "Show how a job is doing", arguments: [.job], options: [.json, .stateDirectory],
             examples: [CommandExample("stagehost status index --json", "for a program to read")], isAvailable: true),
         CommandSpec(
-            "watch", "Show a job as it runs", arguments: [.job], options: [.stateDirectory],
+            "watch", "Show a job as it runs",
+            details: "Ends when the job's host ends, or with q. Where the output is no terminal, it is a line every few seconds.",
+            arguments: [.job], options: [.stateDirectory],
             examples: [CommandExample("stagehost watch index", "the live table, from any terminal")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "checkpoints", "Show what each stage has committed", arguments: [.job, .anyStage],
             options: [.json, .stateDirectory],
@@ -96,14 +98,24 @@ package enum CommandTable {
             ],
             examples: [CommandExample("stagehost logs index terms --follow", "as it comes")], isAvailable: true),
         CommandSpec(
-            "metrics", "Print the metrics of a job in OpenMetrics text", arguments: [.job], options: [.stateDirectory],
-            examples: [CommandExample("stagehost metrics index", "once, to the standard output")], isAvailable: false),
+            "metrics", "Print the metrics of a job",
+            details: "In the text format of Prometheus, which its textfile collector reads, or in OpenMetrics text.",
+            arguments: [.job], options: [OptionSpec("openmetrics", help: "In OpenMetrics text"), .stateDirectory],
+            examples: [
+                CommandExample("stagehost metrics index", "once, to the standard output"),
+                CommandExample("stagehost metrics index | promtool check metrics", "checked by Prometheus's own tool"),
+            ], isAvailable: true),
         CommandSpec(
-            "report", "Print the report of a job", arguments: [.job],
+            "report", "Print the report of a job",
+            details: "At the end of each run the same stands in its directory, as report.json and report.html.",
+            arguments: [.job],
             options: [
-                .json, OptionSpec("html", nil, "FILE", form: .file, help: "Write it as a page"), .stateDirectory,
+                .json, OptionSpec("html", nil, "FILE", form: .file, help: "Write it as a page instead"), .stateDirectory,
             ],
-            examples: [CommandExample("stagehost report index --html report.html", "as a page")], isAvailable: false),
+            examples: [
+                CommandExample("stagehost report index", "for people"),
+                CommandExample("stagehost report index --html report.html", "as a page"),
+            ], isAvailable: true),
     ]
 
     private static let mending: [CommandSpec] = [
@@ -204,7 +216,7 @@ package enum CommandTable {
         CommandSpec(
             "schema", "Print a JSON Schema of pipeline files, for editors", options: [.pluginPath],
             examples: [CommandExample("stagehost schema > pipeline.schema.json", "with the options of all plugins")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "completions", "Print completions for a shell",
             arguments: [ArgumentSpec("SHELL", "bash, zsh or fish", form: .choice(["bash", "zsh", "fish"]))],

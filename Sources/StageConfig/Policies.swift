@@ -11,6 +11,14 @@ package enum SyncPolicy: Sendable, Hashable {
 /// Which outcomes of records the event file lists.
 package enum RecordLog: String, Sendable, CaseIterable { case failures, all, none }
 
+/// How often the event file tells of progress.
+package enum ProgressPace: Sendable, Hashable {
+    /// A line for each stage after so many records, at most a hundred a second.
+    case records(Int)
+    /// A line for each stage after this time.
+    case time(Duration)
+}
+
 /// What the deadline of a stage counts for.
 package enum TimeoutScope: String, Sendable, CaseIterable { case batch, record }
 

@@ -49,6 +49,15 @@ package enum HumanNumbers {
         return "\(value) B"
     }
 
+    /// "40 µs", "1.5 ms", "2.4 s", "12:05"
+    package static func seconds(_ value: Double) -> String {
+        guard value < 120 else { return clock(seconds: value) }
+        if value >= 1 { return short(value) + " s" }
+        return value >= 0.001 ? short(value * 1e3) + " ms" : short(value * 1e6) + " µs"
+    }
+
+    private static func short(_ value: Double) -> String { fixed(value, digits: value < 10 ? 1 : 0) }
+
     /// "53.8%"
     package static func percent(_ share: Double) -> String { fixed(share * 100, digits: 1) + "%" }
 

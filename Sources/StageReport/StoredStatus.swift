@@ -86,7 +86,7 @@ package struct StoredStatus: Sendable {
                 counts: Counts(
                     inputs: stage.count("records_in"), passed: isSink ? out : 0, filtered: stage.count("filtered"),
                     failed: stage.count("failed"), outputs: isSink ? 0 : out),
-                batches: stage.count("batches"), committedThrough: Object(stage.object("checkpoint")).count("batch"),
+                batches: stage.count("batches"), committedThrough: stage["checkpoint"].count("batch"),
                 isDone: stage.text("state") == "done")
         }
         let total = word.records.optionalCount("total")
@@ -95,7 +95,6 @@ package struct StoredStatus: Sendable {
     }
 
     private static let statesOfAHost: Set = ["running", "paused", "holding", "interrupted", "stopped", "failed", "complete"]
-    private typealias Object = LastWord.Object
 
     package var read: UInt64 { stages.first?.counts.inputs ?? 0 }
     package var written: UInt64 { stages.last?.counts.passed ?? 0 }
@@ -152,7 +151,7 @@ package struct StoredStatus: Sendable {
             .init("crashes", .count(word.count("crashes"))),
             .init("restarts", .count(word.count("restarts"))),
             .init("unexplained_deaths", .count(word.count("unexplained_deaths"))),
-            .init("deaths", word.list("deaths")),
+            .init("deaths", .array(word.list("deaths"))),
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
             .init("failed_by", word.object("failed_by")),
@@ -203,7 +202,7 @@ package struct StoredStatus: Sendable {
             table.add(
                 [stage.name, stage.plugin, state(of: stage)] + numbers
                     + [resident == 0 ? "-" : HumanNumbers.bytes(resident)])
-            if isRunning, let remark = rateRemark(LastWord.Object(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
+            if isRunning, let remark = rateRemark(LenientObject(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
             if let remark = stage.remark { remarks.append("\(stage.name): \(PrintableText.line(remark))") }
             if let remark = word.text("message") {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
@@ -218,7 +217,7 @@ package struct StoredStatus: Sendable {
     /// The last deaths of all stages, oldest first.
     private var deathLines: [String] {
         let deaths = stages.flatMap { stage in
-            StoredTally.deaths(lastWord.stage(stage.name).list("deaths")).compactMap { death -> (at: String, line: String)? in
+            StoredTally.deaths(.array(lastWord.stage(stage.name).list("deaths"))).compactMap { death -> (at: String, line: String)? in
                 guard case .earlier(let at) = death.time else { return nil }
                 var line = "\(at)  \(stage.name): \(death.message)"
                 if let batch = death.batch { line += ", batch \(batch)" }
@@ -238,7 +237,7 @@ package struct StoredStatus: Sendable {
     }
 
     /// What is to be said of a stage whose rate is limited.
-    private func rateRemark(_ rate: LastWord.Object) -> String? {
+    private func rateRemark(_ rate: LenientObject) -> String? {
         guard let now = rate.optionalNumber("records_per_second") else { return nil }
         let full = rate.optionalNumber("full")
         guard rate.members["slowed"] == .boolean(true) else {
@@ -250,77 +249,24 @@ package struct StoredStatus: Sendable {
     }
 }
 
-/// What the host wrote, as far as it makes sense: everything in it is optional, and of the right type or not there.
+/// What the host wrote, as far as it makes sense.
 private struct LastWord: Sendable {
-    struct Object: Sendable {
-        var members: [String: JSONValue] = [:]
-        var order: [String] = []
-
-        init(_ value: JSONValue?) {
-            guard case .object(let list) = value else { return }
-            for member in list where members.updateValue(member.value, forKey: member.key) == nil {
-                order.append(member.key)
-            }
-        }
-
-        func optionalCount(_ key: String) -> UInt64? {
-            guard case .integer(let value) = members[key] else { return nil }
-            return UInt64(exactly: value)
-        }
-
-        func count(_ key: String) -> UInt64 { optionalCount(key) ?? 0 }
-
-        func optionalNumber(_ key: String) -> Double? {
-            switch members[key] {
-            case .integer(let value) where value >= 0: Double(value)
-            case .number(let value) where value.isFinite && value >= 0: value
-            default: nil
-            }
-        }
-
-        func number(_ key: String) -> Double { optionalNumber(key) ?? 0 }
-
-        func text(_ key: String) -> String? {
-            guard case .string(let value) = members[key] else { return nil }
-            return value
-        }
-
-        func object(_ key: String, orElse other: JSONValue = .object([])) -> JSONValue {
-            guard case .object = members[key] else { return other }
-            return members[key] ?? other
-        }
-
-        func list(_ key: String) -> JSONValue {
-            guard case .array = members[key] else { return .array([]) }
-            return members[key] ?? .array([])
-        }
-
-        /// These members, and those of the object that are not among them.
-        func completed(_ known: [JSONValue.Member]) -> JSONValue {
-            let keys = Set(known.map(\.key))
-            let others = order.filter { !keys.contains($0) }.compactMap { key in
-                members[key].map { JSONValue.Member(key, $0) }
-            }
-            return .object(known + others)
-        }
-    }
-
-    let root: Object
-    let records: Object
-    private let stages: [String: Object]
+    let root: LenientObject
+    let records: LenientObject
+    private let stages: [String: LenientObject]
 
     init(_ value: JSONValue?) {
-        root = Object(value)
-        records = Object(root.members["records"])
-        var stages: [String: Object] = [:]
+        root = LenientObject(value)
+        records = LenientObject(root.members["records"])
+        var stages: [String: LenientObject] = [:]
         if case .array(let list) = root.members["stages"] {
             for element in list {
-                let stage = Object(element)
+                let stage = LenientObject(element)
                 if let name = stage.text("name") { stages[name] = stage }
             }
         }
         self.stages = stages
     }
 
-    func stage(_ name: String) -> Object { stages[name] ?? Object(nil) }
+    func stage(_ name: String) -> LenientObject { stages[name] ?? LenientObject(nil) }
 }

@@ -29,6 +29,8 @@ package struct PluginIdentity: Sendable, Equatable {
 struct AnswerReader {
     var questions: [DispatchID: Question] = [:]
     var identity = PluginIdentity()
+    /// Somebody wants to know which records something was emitted for.
+    var tellsEmitted = false
     /// Bytes for the next attempt at a record, from heartbeats.
     var resumes: [DispatchID: [UInt32: [UInt8]]] = [:]
 
@@ -151,6 +153,9 @@ struct AnswerReader {
                 failed.formUnion(emitted)
                 items.outcome.covered = failed
             }
+        }
+        if tellsEmitted, summary.inputs > 0, summary.inputs < UInt64(items.outcome.covered.count) {
+            items.outcome.emitted = unsafe try inputs(of: frame.blocks)
         }
         if summary.records > 0 { items.outcome.output = frame.intoPayload(records: summary.records) }
         question.remaining.subtract(items.outcome.covered)

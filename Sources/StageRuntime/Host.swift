@@ -215,6 +215,7 @@ package final class Host {
                 id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
                 environment: environment + limits(of: setup))
+            worker.reader.tellsEmitted = self.setup.tellsEveryRecord
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
             try poller.add(worker.answers.number, .readable, token: worker.token(.answers))

@@ -38,6 +38,8 @@ package struct HostSetup {
     package var objections: (_ stage: Int, PluginDescription) -> [Diagnostic] = { _, _ in [] }
     /// Log segments are kept after they are done with.
     package var keepsLogs = false
+    /// The observer wants to know of each record whether something was emitted for it.
+    package var tellsEveryRecord = false
 
     package init(
         job: String, policy: JobPolicy, stages: [StageSetup], folder: String, jobFolder: String, workerProgram: String

@@ -14,6 +14,9 @@ package enum JobLayout {
     /// Below `logs`.
     package static let ledger = "ledger"
     package static let status = "status.json"
+    package static let history = "history.json"
+    package static let report = "report.json"
+    package static let reportPage = "report.html"
 
     /// The folder of a stage's log, below `logs`.
     package static func logFolder(_ index: Int, _ name: String) -> String {

@@ -60,6 +60,9 @@ package struct LetterList {
         self.numbers = numbers.sorted()
     }
 
+    /// What a letter says, without its record.
+    package func facts(_ number: UInt64) throws(LogError) -> LetterFacts? { try Self.facts(of: number, in: log) }
+
     /// A letter; nil when its entry holds something else.
     package func letter(_ number: UInt64) throws(LogError) -> Letter? {
         guard let facts = try Self.facts(of: number, in: log), let record = try Self.record(of: number, in: log)

@@ -30,6 +30,24 @@ package struct DeadLetter: Sendable, Equatable {
     package var evidence: String
     /// Only for what a source could not read; otherwise the record is in the input of the batch.
     package var unreadable: UnreadableRecord?
+    /// The worker that it failed in, and its share of that worker's time; nil where nobody can say.
+    package var worker: WorkerID?
+    package var nanoseconds: UInt64?
+}
+
+/// Records that have an outcome and did not fail, as one answer of a worker brought them.
+package struct DoneRecords: Sendable {
+    package var stage: Int
+    package var batch: UInt64
+    package var worker: WorkerID
+    package var covered: IndexRanges
+    /// Those of `covered` that something was emitted for, if that differs from record to record and was asked for.
+    package var emitted: IndexRanges?
+    package var passed: UInt64
+    /// The time of the answer, shared among its records.
+    package var nanosecondsEach: UInt64
+    /// How often a record has been handed out, where that is not once.
+    package var attempts: [UInt32: UInt32]
 }
 
 /// What a stage made of a batch, or of some of its records: an entry of its log.
@@ -89,7 +107,11 @@ package enum Note: Sendable {
     case recordRetried(stage: Int, batch: UInt64, input: UInt32, attempt: UInt32, message: String)
     case poisonFound(stage: Int, batch: UInt64, input: UInt32, DeathCause)
     case unexplainedDeath(stage: Int, batch: UInt64)
-    case batchDone(stage: Int, batch: UInt64)
+    /// A batch is in the log of a stage; so many records went into it.
+    case batchDone(stage: Int, batch: UInt64, records: UInt64)
+    case recordsDone(DoneRecords)
+    /// A call into a plugin has returned; `records` were asked for, or read.
+    case called(stage: Int, WorkerID, records: UInt64, nanoseconds: UInt64)
     case pluginSwapped(stage: Int, build: Int, isNew: Bool)
     /// Also of a build that never served.
     case swapRolledBack(stage: Int, build: Int, reason: String)

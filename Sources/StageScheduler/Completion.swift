@@ -30,9 +30,7 @@ extension Scheduler {
             stage.finished[work.batch] = Finished(payloads: work.output, records: work.outputRecords)
         }
         if !work.isRecomputed {
-            stage.batchesDone += 1
             log(work, of: stage, whole: true)
-            note(.batchDone(stage: stage.index, batch: work.batch))
         }
         if let checkpoint = work.checkpoint {
             stage.checkpoint = checkpoint
@@ -99,7 +97,9 @@ extension Scheduler {
 
     func entryAppended(_ stage: Int, _ batch: UInt64) {
         guard stages.indices.contains(stage) else { return }
-        stages[stage].appending[batch] = nil
+        if let records = stages[stage].appending.removeValue(forKey: batch) {
+            note(.batchDone(stage: stage, batch: batch, records: records))
+        }
         stages[stage].committed.insert(batch)
         isFlushed = false
     }

@@ -30,6 +30,7 @@ extension Scheduler {
                 evidence: death.evidence))
         if now.since(worker.since) >= stage.policy.restart.resetAfterNanoseconds { stage.consecutiveDeaths = 0 }
         let action = stage.policy.onDeath[cause.name] ?? .poison
+        defer { answer = nil }
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
         // What a build on probation dies of is held against the build, and against nothing else.
@@ -54,6 +55,7 @@ extension Scheduler {
                 continue
             }
             work.attempt += 1
+            answer = (id, now.since(request.answeredAt ?? request.startedAt ?? now))
             stage.tally.wait(for: work.batch)
             let suspects = crumb?.begun ?? IndexRanges()
             if blame(request, work, stage, suspects: suspects, alone: begun == 1, cause, death.evidence) {

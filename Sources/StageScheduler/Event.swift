@@ -23,6 +23,8 @@ package struct Outcome {
     package var checkpoint: Payload?
     /// Amounts by name.
     package var metrics: [String: Double] = [:]
+    /// Which of `covered` something was emitted for; nil: all, none, or nobody asked.
+    package var emitted: IndexRanges?
 
     package init() {}
 }

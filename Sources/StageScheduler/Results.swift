@@ -16,6 +16,11 @@ extension Scheduler {
             worker.outstanding[position].provisional.append(outcome)
             return
         }
+        let request = worker.outstanding[position]
+        let time = now.since(request.answeredAt ?? request.startedAt ?? now)
+        answer = (id, time / UInt64(max(1, outcome.covered.count)))
+        defer { answer = nil }
+        worker.outstanding[position].answeredAt = now
         worker.outstanding[position].ranges.subtract(outcome.covered)
         work.build = worker.build
         resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
@@ -32,6 +37,13 @@ extension Scheduler {
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
         startNext(of: worker, threads: stage.policy.threads)
+        let records = request.kind == .read ? outcome.output?.recordCount ?? 0 : UInt64(request.ranges.count)
+        let time = request.answeredAt.map { now.since($0) } ?? busyNanoseconds
+        answer = (id, time / max(1, records))
+        defer { answer = nil }
+        if request.kind != .sync, records > 0 || request.kind == .finish {
+            note(.called(stage: stage.index, id, records: records, nanoseconds: busyNanoseconds))
+        }
         // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
         if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
         switch request.kind {
@@ -149,11 +161,26 @@ extension Scheduler {
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
         work.resolvedInputs += resolved
         if !covered.isEmpty {
+            tellDone(covered, outcome, of: work, in: stage)
             stage.verdictsInARow = 0
             stage.verdictBatches = []
             stage.suspectDeathsInARow = 0
             stage.consecutiveDeaths = 0
         }
+    }
+
+    private func tellDone(_ covered: IndexRanges, _ outcome: Outcome, of work: Work, in stage: StageState) {
+        guard let answer, !work.isRecomputed else { return }
+        var attempts: [UInt32: UInt32] = [:]
+        for counted in [work.tries, work.deaths, work.kills] {
+            for (input, count) in counted where covered.contains(input) { attempts[input, default: 1] += count }
+        }
+        let passed = stage.policy.kind == .sink ? UInt64(covered.count) : min(outcome.passed, UInt64(covered.count))
+        note(
+            .recordsDone(
+                DoneRecords(
+                    stage: stage.index, batch: work.batch, worker: answer.worker, covered: covered,
+                    emitted: outcome.emitted, passed: passed, nanosecondsEach: answer.nanosecondsEach, attempts: attempts)))
     }
 
     private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
@@ -226,7 +253,8 @@ extension Scheduler {
         countOnProbation(stage, build: work.build, failed: 1)
         let letter = DeadLetter(
             input: input, category: category, message: message,
-            attempts: attempts ?? tried, signal: signal, evidence: evidence)
+            attempts: attempts ?? tried, signal: signal, evidence: evidence, worker: answer?.worker,
+            nanoseconds: answer?.nanosecondsEach)
         work.letters.append(letter)
         stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
@@ -309,10 +337,16 @@ extension Scheduler {
         for letter in letters { note(.recordFailed(stage: 0, batch: batch, letter)) }
         if failed > 0 { stage.failedBy["permanent", default: 0] += failed }
         handedOut(Int(clamping: records + failed), of: stage)
+        if let answer, records > 0 {
+            note(
+                .recordsDone(
+                    DoneRecords(
+                        stage: 0, batch: batch, worker: answer.worker, covered: IndexRanges(count: UInt32(clamping: records)),
+                        passed: records, nanosecondsEach: answer.nanosecondsEach, attempts: [:])))
+        }
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta
-        stage.batchesDone += 1
         stage.finished[batch] = Finished(payloads: outcome.output.map { [$0] } ?? [], records: records)
         stage.appending[batch] = delta.inputs
         actions.append(
@@ -322,6 +356,5 @@ extension Scheduler {
                     passed: records, filtered: 0, failed: failed, outputs: records, output: [], letters: letters,
                     input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd,
                     build: stage.build)))
-        note(.batchDone(stage: 0, batch: batch))
     }
 }

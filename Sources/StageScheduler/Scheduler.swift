@@ -65,6 +65,8 @@ package final class Scheduler {
     /// Source records delivered in this job, for the limit.
     var recordsRead: UInt64
     var actions: [Action] = []
+    /// Whose answer is being booked, and how long each of its records took.
+    var answer: (worker: WorkerID, nanosecondsEach: UInt64)?
     /// Time of the event that is being handled.
     var now = Moment(nanoseconds: 0)
 

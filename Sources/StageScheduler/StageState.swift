@@ -18,6 +18,8 @@ struct Dispatch {
     var startedAt: Moment?
     /// Last sign of life of this request.
     var aliveAt: Moment
+    /// When the last part of an answer came; nil: none yet.
+    var answeredAt: Moment?
 }
 
 /// A worker as the scheduler sees it. Up (the process exists) is not ready (it said so).
@@ -149,7 +151,6 @@ final class StageState {
     var snapshotsMissed = 0
 
     // For people.
-    var batchesDone: UInt64 = 0
     /// Over all hosts of the job.
     var tally = StageTally()
     var retries: UInt64 {

@@ -113,9 +113,9 @@ extension Scheduler {
             state = stage.works.isEmpty && stage.policy.kind != .source ? "waiting" : "running"
         }
         return StageStatus(
-            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.batchesDone,
-            counts: stage.counts, discarded: stage.discarded, tally: stage.tally,
-            residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
+            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready,
+            batches: stage.committed.through + UInt64(stage.committed.beyond.count), counts: stage.counts,
+            discarded: stage.discarded, tally: stage.tally, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
             committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
             metrics: stage.metrics, message: stage.giveUpMessage, failedBy: stage.failedBy, rate: rateStatus(of: stage))
     }

@@ -55,6 +55,7 @@ struct JobRunner {
             job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
+        setup.tellsEveryRecord = pipeline.recordLog.value == .all
         setup.runIdentity = record.run
         setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
@@ -112,14 +113,15 @@ struct JobRunner {
 
         let names = pipeline.stages.map(\.name.value)
         for (index, tally) in StoredTally.read(lastWord, stages: names).enumerated() { recovery.stages[index].tally = tally }
+        let eventPath = folder + "/" + JobLayout.events
+        let history = JobHistory.read(folder + "/" + JobLayout.history, events: eventPath, stages: names)
         let events = EventFile(
-            path: folder + "/" + JobLayout.events, stages: pipeline.stages.map(\.name.value),
-            intervalNanoseconds: pipeline.progressInterval.value.nanoseconds)
+            path: eventPath, stages: names, pace: pipeline.progressInterval.value, records: pipeline.recordLog.value, history: history)
         let display = RunDisplay(
-            job: job, stages: zip(pipeline.stages, plugins).map { ($0.name.value, $1.name) }, events: events,
-            statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
-            isVerbose: isVerbose)
-        if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
+            job: job, stages: zip(names, plugins).map { ($0, $1.name) }, events: events, history: history,
+            files: .init(
+                status: folder + "/" + JobLayout.status, history: folder + "/" + JobLayout.history, metrics: pipeline.metricsPath),
+            isQuiet: isQuiet, isVerbose: isVerbose)
         display.saved = Saved(recovery)
         if !isQuiet { for note in remembered.notes { Console.error("\(job): \(note)") } }
         announce(recovery, events)
@@ -239,7 +241,8 @@ struct JobRunner {
         events.write("job_resumed", [.init("job", .string(job)), .init("read", .count(read)), .init("written", .count(written))])
         for (index, stage) in recovery.stages.enumerated() {
             events.write(
-                "checkpoint_recovered", stage: events.stages[index], [.init("batch", .count(stage.committed.through))])
+                "checkpoint_recovered", stage: index,
+                [.init("batch", .count(stage.committed.through)), .init("records", .count(stage.counts.inputs))])
         }
         if !isQuiet {
             Console.error(
@@ -263,7 +266,7 @@ struct JobRunner {
         for (index, stage) in recovery.stages.enumerated() {
             let suspects = stage.interruptions.values.reduce(0) { $0 + $1.count { $0.value.isSuspect && !$0.value.isVerdict } }
             guard suspects > 0 else { continue }
-            events.write("records_set_apart", stage: events.stages[index], [.init("records", .count(UInt64(suspects)))])
+            events.write("records_set_apart", stage: index, [.init("records", .count(UInt64(suspects)))])
             guard !isQuiet else { continue }
             let words = suspects == 1 ? "a record was" : "\(suspects) records were"
             Console.error(
@@ -281,15 +284,19 @@ struct JobRunner {
         var (state, message, ordinary) = end.verdict(stages: events.stages)
         if isStopped, ordinary == .interrupted { state = "stopped" }
         let code = logFailure?.code ?? ordinary
+        events.finishSamples()
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
-        events.flush()
+        display.writeHistory()
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
         // Whoever goes on has seen them: the limits look at what comes from now on.
         if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
+        if let status = display.write(endState: state, message: record.endMessage) {
+            ReportFiles.write(status, display.history, of: StoredJob(name: job, folder: folder))
+        }
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
             Console.output((lines + [display.saved.line(stages: events.stages)].compactMap(\.self)).joined(separator: "\n") + "\n")

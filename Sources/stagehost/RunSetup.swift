@@ -93,13 +93,3 @@ enum RunSetup {
     /// The worker program: beside this one.
     static var workerProgram: String { Surroundings.executableDirectory + "/stagehost-worker" }
 }
-
-extension Duration {
-    /// The whole duration in nanoseconds; what is negative counts as nothing.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product + UInt64(attoseconds / 1_000_000_000)
-    }
-}

@@ -22,11 +22,7 @@ extension StoredJob {
     func liveStatus() throws(CommandFailure) -> StoredStatus? {
         if let pipelineFailure { throw pipelineFailure }
         guard isRunning, let pipeline else { return nil }
-        var live: JSONValue?
-        try? ControlClient.send(.status, folder: folder, timeoutSeconds: Self.patienceSeconds) { line in
-            live = ControlReply(line)?.more.first { $0.key == "status" }?.value
-            return false
-        }
+        let live = hostStatus(timeoutSeconds: Self.patienceSeconds)
         guard let live, case .string(name)? = live["job"] else { return nil }
         return StoredStatus(
             job: name, live: live,

@@ -122,7 +122,7 @@ _stagehost() {
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--openmetrics --state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;

@@ -14,7 +14,7 @@ _stagehost() {
     'checkpoints:Show what each stage has committed'
     'events:Show what happened in a job'
     'logs:Show what the plugin of a stage wrote'
-    'metrics:Print the metrics of a job in OpenMetrics text'
+    'metrics:Print the metrics of a job'
     'report:Print the report of a job'
     'failures:List the dead letters of a job'
     'retry:Try dead letters again'
@@ -49,7 +49,7 @@ _stagehost() {
         '--limit[End after N records]:N: ' \
         '--time-limit[Drain and exit 75 after this time\: 55m]:TIME: ' \
         '--keep[Keep log segments that nobody needs any more]' \
-        '--metrics[Write metrics in OpenMetrics text]:FILE:_files' \
+        '--metrics[Write metrics there, every two seconds]:FILE:_files' \
         '--quiet[Print errors only]' \
         '-q[Print errors only]' \
         '--verbose[Print every event]' \
@@ -151,6 +151,7 @@ _stagehost() {
       ;;
     metrics)
       _arguments -s \
+        '--openmetrics[In OpenMetrics text]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
@@ -159,7 +160,7 @@ _stagehost() {
     report)
       _arguments -s \
         '--json[Print JSON for a program to read]' \
-        '--html[Write it as a page]:FILE:_files' \
+        '--html[Write it as a page instead]:FILE:_files' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
