@@ -34,7 +34,8 @@ extension Scheduler {
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
         // What a build on probation dies of is held against the build, and against nothing else.
-        let endsProbation = isOnProbation(worker, of: stage) && !isExternal(cause) && !batchHadDied
+        let endsProbation =
+            isOnProbation(worker, of: stage) && !isExternal(cause) && !(batchHadDied && stage.swap?.hasWorked ?? false)
         let begun = worker.outstanding.count { request in
             death.breadcrumbs.isEmpty
                 ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
@@ -66,6 +67,7 @@ extension Scheduler {
         if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
         if endsProbation { return rollBack(stage, cause.sentence) }
+        if !isExternal(cause) { stage.swap?.hasWorked = false }
         if action == .stop || action == .hold {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
         }
@@ -237,10 +239,11 @@ extension Scheduler {
         stage.restartAt = now.advanced(by: UInt64(length))
     }
 
-    private func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
+    func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
         stage.giveUpMessage = message
         note(.stageGaveUp(stage: stage.index, message: message))
+        cancelSwap(of: stage, message)
         switch how ?? stage.policy.onGiveUp {
         case .hold: stage.isHeld = true
         case .stop:

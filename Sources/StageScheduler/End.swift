@@ -39,6 +39,7 @@ extension Scheduler {
 
     func abandon() {
         for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
+        for stage in stages { endSwap(of: stage, isComplete: false) }
         if !mode.isEnding { mode = .ending(.interrupted("left at once"), since: now) }
     }
 
@@ -79,6 +80,15 @@ extension Scheduler {
         return nil
     }
 
+    /// Whether a drain waits for the rest of a batch.
+    func isFinishing(_ stage: StageState) -> Bool {
+        guard case .draining = mode, pauseReason == nil, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else {
+            return false
+        }
+        if case .draining(.refused(stage.index, _), _) = mode { return false }
+        return stage.isWithinBatch && stage.workers.contains { $0.canServe }
+    }
+
     private var isAllDone: Bool {
         hasTakenAll(sink) && retryWishes.isEmpty && discarding == 0 && sink.works.isEmpty && sink.unsynced.isEmpty
             && stages.allSatisfy { $0.appending.isEmpty }
@@ -87,7 +97,7 @@ extension Scheduler {
     private var isQuiet: Bool {
         beginningRetry == nil && discarding == 0 && stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
-                && stage.syncing == nil && !canSync(stage)
+                && stage.syncing == nil && !canSync(stage) && !isFinishing(stage)
         }
     }
 
@@ -103,7 +113,7 @@ extension Scheduler {
                 end(reason)
             } else if isOver {
                 for stage in stages {
-                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.syncsItself {
+                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.isAtomic {
                         kill(worker, for: nil)
                     }
                 }
@@ -167,8 +177,8 @@ extension Scheduler {
             guard !mode.isEnding else { continue }
             if let since = stage.unsyncedSince { consider(since.advanced(by: syncInterval)) }
             consider(stage.syncNotBefore)
-            guard mode == .running else { continue }
-            consider(stage.restartAt)
+            guard mode == .running || isFinishing(stage) else { continue }
+            if mode == .running { consider(stage.restartAt) }
             consider(stage.notBefore)
             consider(stage.pacedUntil)
             for work in stage.works {

@@ -224,9 +224,9 @@ extension Scheduler {
             return
         }
         var count = exact ?? policy.batchRecords
-        let skips = skipLeft > 0 && exact == nil
+        let skips = skipLeft > 0
         if skips {
-            count = UInt32(clamping: min(UInt64(count), skipLeft))
+            count = UInt32(clamping: min(UInt64(policy.batchRecords), skipLeft))
         } else if exact == nil, let limit = policy.recordLimit {
             guard recordsRead < limit else {
                 sourceRead(stage, batch: batch, Outcome(), isEnd: true)
@@ -234,6 +234,8 @@ extension Scheduler {
             }
             count = UInt32(clamping: min(UInt64(count), limit - recordsRead))
         }
+        let isExact = exact != nil && !skips
+        let first = skips ? policy.skipRecords - skipLeft : isExact ? identifier(ofFirstIn: batch) : nextIdentifier
         let dispatch = newDispatch()
         worker.outstanding.append(
             Dispatch(id: dispatch, kind: .read, batch: batch, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
@@ -241,9 +243,8 @@ extension Scheduler {
             .send(
                 worker.id, dispatch,
                 .read(
-                    batch: batch, count: count, bytes: exact == nil ? policy.batchBytes : .max,
-                    firstIdentifier: exact == nil ? nextIdentifier - skipLeft : identifier(ofFirstIn: batch),
-                    exact: exact != nil)))
+                    batch: batch, count: count, bytes: isExact ? .max : policy.batchBytes, firstIdentifier: first,
+                    exact: isExact)))
     }
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.

@@ -37,6 +37,7 @@ extension Scheduler {
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
         startNext(of: worker, threads: stage.policy.threads)
+        if worker.leavingSince != nil { worker.leavingSince = now }
         let records = request.kind == .read ? outcome.output?.recordCount ?? 0 : UInt64(request.ranges.count)
         let time = request.answeredAt.map { now.since($0) } ?? busyNanoseconds
         answer = (id, time / max(1, records))
@@ -45,7 +46,9 @@ extension Scheduler {
             note(.called(stage: stage.index, id, records: records, nanoseconds: busyNanoseconds))
         }
         // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
-        if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
+        // Nor is what a source passes over: the next one would begin at the beginning again.
+        let passesOver = request.kind == .read && skipLeft > 0
+        if request.kind != .sync, request.work?.isReplay != true, !passesOver { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
             readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds)
@@ -102,7 +105,7 @@ extension Scheduler {
                 fail(.refused(stage: stage.index, message: explained(message, stage)))
             }
             let rest = unaccounted(work, request, stage)
-            if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
+            if work.isFinish || !rest.isEmpty { work.portions.insert(Portion(ranges: rest), at: 0) }
         }
         completeIfDone(work, of: stage)
         if isOnProbation(worker, of: stage) {
@@ -245,8 +248,9 @@ extension Scheduler {
         evidence: String = "", attempts: UInt32? = nil
     ) {
         guard work.unresolved.contains(input) else { return }
+        guard !work.isRecomputed else { return resultHasChanged(input, of: work, in: stage, message) }
         work.bury(input)
-        guard !work.isReplay, !work.isRecomputed else { return }
+        guard !work.isReplay else { return }
         work.failed += 1
         work.resolvedInputs += 1
         let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
@@ -258,6 +262,20 @@ extension Scheduler {
         work.letters.append(letter)
         stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
+    }
+
+    /// A record that had passed fails when its result, which nobody kept, is made again. What came of it then may be with
+    /// the stages below already: without it, their records would no longer be the ones that they were.
+    private func resultHasChanged(_ input: UInt32, of work: Work, in stage: StageState, _ message: String) {
+        work.tries[input] = nil
+        work.portions.removeAll { $0.ranges.first == input && $0.ranges.count == 1 }
+        if !work.portions.contains(where: { $0.ranges.contains(input) }) {
+            work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(input))))
+        }
+        giveUp(
+            stage,
+            "record \(input) of batch \(work.batch) had passed, and fails now that it is done again, because the stage is not durable: \(message)"
+        )
     }
 
     // MARK: - The source
@@ -272,7 +290,19 @@ extension Scheduler {
         switch status {
         case .ok, .end, .idle:
             worker.position = request.batch
-            if isReread {
+            if skipLeft > 0, records > 0 {
+                // Passed over: the next read goes on behind it, for the same batch.
+                worker.position = request.batch - 1
+                skipLeft -= min(skipLeft, records)
+                guard status == .end else { return }
+                if isReread {
+                    fail(.wrongInput("the source ends within the records that are skipped: has its input changed?"))
+                } else {
+                    sourceRead(stage, batch: request.batch, Outcome(), isEnd: true)
+                }
+                return
+            }
+            if isReread, skipLeft == 0 || status == .end {
                 if records == 0, status == .idle {
                     worker.position = request.batch - 1
                     idleUntil = now.advanced(by: Self.idleNanoseconds)
@@ -289,13 +319,6 @@ extension Scheduler {
                 stage.nextInput = request.batch + 1
                 stage.finished[request.batch] = Finished(
                     payloads: outcome.output.map { [$0] } ?? [], records: outcome.output?.recordCount ?? 0)
-                return
-            }
-            if skipLeft > 0, records > 0 {
-                // Passed over: the next read goes on behind it, for the same batch.
-                worker.position = request.batch - 1
-                skipLeft -= min(skipLeft, records)
-                if status == .end { sourceRead(stage, batch: request.batch, Outcome(), isEnd: true) }
                 return
             }
             if records == 0, status != .end {

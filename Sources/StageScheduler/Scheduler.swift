@@ -179,7 +179,8 @@ package final class Scheduler {
                 if goesOn { takeInput(stage) }
                 // Before the next batch is given to it: the time between two batches is the only one for it.
                 syncSink(stage)
-                if goesOn { dispatchWork(of: stage) }
+                // What is done of a batch of an atomic stage would be lost in a drain: it is brought to its end.
+                if goesOn || isFinishing(stage) { dispatchWork(of: stage) }
             }
         } while inputsTaken != before
         if mode == .running {

@@ -214,6 +214,8 @@ final class StageState {
     var lacksPosition: Bool {
         syncsItself && !hasNoPosition && unsynced.contains { $0.hasEffect && $0.checkpoint == nil }
     }
+    /// Of an atomic stage: some records of a batch are done, and stand nowhere but with the worker.
+    var isWithinBatch: Bool { isAtomic && works.contains { $0.resolvedInputs > $0.failed } }
     var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
     var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }
 

@@ -28,10 +28,8 @@ struct Swap {
     var phase = Phase.loading
     /// The stage was held: there is nothing to go back to.
     var wasHeld = false
-    var isOnProbation: Bool {
-        if case .probation = phase { return true }
-        return false
-    }
+    /// On probation: a record has passed since the build died last.
+    var hasWorked = false
     /// Counts of the stage when the new build took over.
     var before = Counts()
     /// Records that the new build has answered for on probation, and those of them that it failed.
@@ -139,10 +137,10 @@ extension Scheduler {
             guard !incoming.isEmpty, incoming.allSatisfy({ $0.phase == .ready }) else { return }
             takeOver(stage)
         case .draining:
+            // What one that is dying has in hand comes back with its end, and must not be taken back twice.
+            guard stage.workers.allSatisfy({ $0.isIncoming || $0.outstanding.isEmpty }) else { return }
             let old = stage.workers.filter { !$0.isIncoming && $0.isAlive }
-            guard old.isEmpty
-                || old.allSatisfy({ $0.outstanding.isEmpty }) && stage.isBetweenBatches && stage.unsynced.isEmpty
-            else { return }
+            guard !old.contains(where: { $0.canServe }) || stage.isBetweenBatches && stage.unsynced.isEmpty else { return }
             if stage.isStateful || !stage.workers.contains(where: { !$0.isIncoming }) {
                 guard let new = stage.workers.first(where: { $0.isIncoming && $0.phase == .loaded }) else { return }
                 stage.swap?.phase = .opening
@@ -234,6 +232,7 @@ extension Scheduler {
     func countOnProbation(_ stage: StageState, build: Int?, inputs: UInt64 = 0, failed: UInt64 = 0) {
         guard let swap = stage.swap, swap.isProbation, build == swap.newBuild else { return }
         stage.swap?.inputs += inputs
+        if inputs > failed { stage.swap?.hasWorked = true }
         stage.swap?.failed += failed
     }
 
@@ -296,6 +295,14 @@ extension Scheduler {
         } else {
             deny(swap.request, "the job has ended before the new workers served")
         }
+    }
+
+    /// A stage that gives up ends its take-over: the next request is to find it ready.
+    func cancelSwap(of stage: StageState, _ why: String) {
+        guard let swap = stage.swap else { return }
+        stage.swap = nil
+        for worker in stage.workers where worker.isIncoming { kill(worker, for: nil) }
+        reply(swap.request, false, "stage \"\(stage.policy.name)\" gave up: \(why)")
     }
 
     func reply(_ request: UInt64, _ ok: Bool, _ message: String) {

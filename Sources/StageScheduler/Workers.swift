@@ -127,7 +127,8 @@ extension Scheduler {
             worker.position = batch - 1
             if batch == 1 {
                 checkpoint = .none
-                skipLeft = recoveredLast == 0 ? policy.skipRecords : 0
+                // Also for a re-read: the first batch begins behind what is passed over.
+                skipLeft = policy.skipRecords
             } else if batch - 1 == stage.checkpointBatch, let payload = stage.checkpoint {
                 checkpoint = .payload(payload)
             } else {
@@ -201,10 +202,8 @@ extension Scheduler {
             leave(worker)
         }
         // A sink's unsynced results, or the first half of a batch, would have to be done again.
-        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) {
-            return
-        }
-        guard stage.swap == nil || stage.swap?.isOnProbation == true else { return }
+        if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
+        guard stage.swap == nil || stage.swap?.isProbation == true else { return }
         for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
             let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
             let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
@@ -253,7 +252,8 @@ extension Scheduler {
     /// When the worker's oldest request is overdue, or its leave.
     func deadline(of worker: WorkerState) -> Moment? {
         guard worker.isAlive else { return nil }
-        if let since = worker.leavingSince { return since.advanced(by: Self.closeGraceNanoseconds) }
+        // What it has in hand is its to finish, in the time that any request has.
+        if let since = worker.leavingSince, worker.outstanding.isEmpty { return since.advanced(by: Self.closeGraceNanoseconds) }
         if worker.phase == .loading || worker.phase == .opening {
             return worker.since.advanced(by: max(Self.openGraceNanoseconds, stages[worker.stage].policy.timeoutNanoseconds ?? 0))
         }

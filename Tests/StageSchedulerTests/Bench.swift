@@ -12,7 +12,7 @@ final class Bench {
     private(set) var out: [(worker: WorkerID, dispatch: DispatchID, request: Request)] = []
     private(set) var commits: [Commit] = []
     private(set) var notes: [Note] = []
-    private(set) var killed: [WorkerID] = []
+    var killed: [WorkerID] = []
     private(set) var closed: [WorkerID] = []
     private(set) var opened: [(worker: WorkerID, stage: Int, checkpoint: OpenCheckpoint)] = []
     private(set) var flushes = 0

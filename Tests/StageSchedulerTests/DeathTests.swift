@@ -194,6 +194,37 @@ import Testing
         #expect(bench.state(1).crashes == 0)
     }
 
+    @Test func `a worker that has grown too large is replaced between two batches`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].softMemoryBytes = 1000 }
+        bench.start()
+        let old = try #require(bench.state(1).workers.first?.id)
+        try bench.read(3)
+        bench.say(.memory(old, bytes: 2000))
+        #expect(bench.closed.isEmpty, "it has a batch in hand")
+        try bench.answer(1)
+        #expect(bench.closed == [old])
+    }
+
+    @Test func `deaths further back than the window do not count`() throws {
+        let bench = Bench { policy, _ in
+            policy.stages[1].restart.maximum = 2
+            policy.stages[1].restart.withinNanoseconds = 30_000_000_000
+        }
+        bench.start()
+        for _ in 0..<5 {
+            let idle = try #require(bench.state(1).workers.first { $0.canServe }?.id)
+            bench.say(.exited(idle, Death(cause: .signal(11))))
+            bench.wait(20_000)
+        }
+        #expect(bench.scheduler.mode == .running && bench.state(1).crashes == 5)
+        for _ in 0..<2 {
+            let idle = try #require(bench.state(1).workers.first { $0.canServe }?.id)
+            bench.say(.exited(idle, Death(cause: .signal(11))))
+            bench.wait(1_000)
+        }
+        #expect(bench.state(1).hasGivenUp)
+    }
+
     @Test func `a worker that does not leave when asked is killed after a grace`() throws {
         let bench = Bench()
         bench.start()

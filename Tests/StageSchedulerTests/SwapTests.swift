@@ -259,4 +259,96 @@ import Testing
         let started = actions.firstIndex { if case .start = $0 { true } else { false } }
         #expect(try #require(sent) < #require(started))
     }
+
+    // MARK: - Found by the simulation
+
+    @Test func `a build of another kind is turned away while nobody serves, and does not end the job`() throws {
+        let bench = Bench()
+        bench.comesUp = { $0 != 1 }
+        bench.start()
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        bench.leave()
+        let new = try #require(bench.started.last)
+        #expect(new.stage == 1 && new.build == 1)
+        var facts = bench.facts[1]
+        facts.kind = .sink
+        bench.say(.loaded(new.worker, facts))
+        #expect(bench.replies.last.map { !$0.ok && $0.isLast } ?? false)
+        #expect(bench.scheduler.mode == .running && bench.state(1).build == 0)
+        #expect(bench.started.last?.build == 0)
+    }
+
+    @Test func `a take-over waits for the end of a worker that is dying, and its batch comes back once`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = [.stateful]
+            policy.stages[1].timeoutNanoseconds = 1_000_000_000
+        }
+        bench.start()
+        try bench.read(8)
+        bench.say(.restart(stage: "work", build: nil, request: 7))
+        let opened = bench.opened.count
+        bench.wait(1_000)
+        #expect(bench.killed.count == 1 && bench.opened.count == opened)
+        try bench.die(1, on: [], .signal(9))
+        bench.killed.removeAll()
+        let work = try #require(bench.state(1).works.first)
+        let inHand = bench.state(1).workers.flatMap(\.outstanding).reduce(0) { $0 + $1.ranges.count }
+        #expect(inHand + work.portions.reduce(0) { $0 + $1.ranges.count } == 8)
+    }
+
+    @Test func `a build on probation that dies of everything condemns no record of a batch that had died before`() throws {
+        let bench = Bench { policy, facts in
+            facts[1].flags = []
+            policy.stages[1].restart.maximum = 100
+        }
+        bench.start()
+        try bench.read(2)
+        try bench.die(1)
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        while bench.has(1), bench.state(1).workers.contains(where: { $0.build == 0 && !$0.outstanding.isEmpty }) {
+            try bench.answer(1, failures: [RecordFailure(input: 0, kind: .transient, message: "busy")])
+        }
+        bench.leave()
+        bench.wait(5_000)
+        if bench.has(1) { try bench.die(1) }
+        #expect(bench.letters.isEmpty)
+        #expect(bench.state(1).build == 0)
+    }
+
+    @Test func `a stage that gives up on probation is ready for the next build`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].onDeath = ["SIGKILL": .hold] }
+        bench.start()
+        bench.say(.restart(stage: "work", build: 1, request: 1))
+        bench.leave()
+        try bench.read(10)
+        try bench.die(1, on: [3], .signal(9))
+        #expect(bench.state(1).isHeld && bench.state(1).swap == nil)
+        #expect(bench.replies.last.map { $0.request == 1 && !$0.ok && $0.isLast } ?? false)
+        bench.say(.restart(stage: "work", build: 2, request: 2))
+        bench.leave()
+        #expect(serving(bench, 1) == [2])
+    }
+
+    @Test func `an old worker has the time that its request has, however long that is`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].timeoutNanoseconds = 60_000_000_000 }
+        bench.start()
+        try bench.read(10)
+        let old = try #require(bench.state(1).workers.first?.id)
+        bench.say(.restart(stage: "work", build: nil, request: 7))
+        bench.wait(30_000)
+        #expect(bench.killed.isEmpty)
+        try bench.answer(1)
+        #expect(bench.letters.isEmpty && bench.killed.isEmpty)
+        bench.wait(6_000)
+        #expect(bench.killed == [old], "it has nothing in hand, and does not leave")
+    }
+
+    @Test func `who has asked for new workers is answered when the job is left at once`() {
+        let bench = Bench()
+        bench.start()
+        bench.comesUp = { _ in false }
+        bench.say(.restart(stage: "work", build: 1, request: 7))
+        bench.say(.abandon)
+        #expect(bench.replies.map(\.request) == [7] && bench.replies.map(\.isLast) == [true])
+    }
 }
