@@ -104,7 +104,7 @@ let package = Package(
         module("StageConfig", []),
         module("StageCommand", ["StageConfig"]),
         module("StageReport", ["LinuxIO", "StageModel", "StageConfig", "StageScheduler"]),
-        module("StageControl", ["LinuxIO", "StageConfig"]),
+        module("StageControl", ["LinuxIO", "StageModel", "StageConfig"]),
         module(
             "StageRuntime",
             ["CLinux", "LinuxIO", "StageModel", "StageWire", "StageLog", "StageScheduler", "StageReport", "StageControl", "StageConfig"]),
@@ -141,7 +141,7 @@ let package = Package(
         tests("StageConfigTests", ["StageConfig"], exclude: ["Golden"]),
         tests("StageCommandTests", ["StageCommand", "StageConfig"], exclude: ["Golden"]),
         tests("StageWorkerTests", ["StageModel", "StageWire", "CLinux"]),
-        tests("StageControlTests", ["StageControl", "LinuxIO", "StageConfig"]),
+        tests("StageControlTests", ["StageControl", "LinuxIO", "StageModel", "StageConfig"]),
         tests(
             "StageRuntimeTests",
             ["StageRuntime", "LinuxIO", "StageLog", "StageModel", "StageScheduler", "StageWire"]),

@@ -132,29 +132,50 @@ package enum CommandTable {
                 CommandExample("stagehost failures index --category crash --json", "those that killed a worker"),
             ], isAvailable: true),
         CommandSpec(
-            "retry", "Try dead letters again", arguments: [.job],
+            "retry", "Try dead letters again",
+            details: """
+                They go through the stage where they failed, and on to the sink. What fails again is a dead letter again, with \
+                its history. If no host has the job, this command goes on with it, as `resume` does.
+                """,
+            arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .plugin, .stateDirectory,
-                .quiet,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("plugin", nil, "FILE", form: .file, help: "Use this build of the plugin of --stage from now on"),
+                OptionSpec("dry-run", help: "Only say which"), .set, .timeLimit, .stateDirectory, .quiet, .verbose,
             ],
-            examples: [CommandExample("stagehost retry index --stage terms", "those of one stage")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost retry index", "all of them"),
+                CommandExample("stagehost retry index --stage terms --plugin ./libstage-terms.so", "after a repair"),
+            ],
+            isAvailable: true),
         CommandSpec(
-            "discard", "Give dead letters up for good", arguments: [.job],
+            "discard", "Give dead letters up for good",
+            details: "They are listed no more and cannot be tried again; the status counts them as discarded.", arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .stateDirectory,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("dry-run", help: "Only say which"), .stateDirectory,
             ],
             examples: [CommandExample("stagehost discard index --key docs/broken.md", "those of one document")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
-            "repro", "Run one dead letter again, alone, to find out why", arguments: [.job, .letter],
+            "repro", "Run one dead letter again, alone, to find out why",
+            details: """
+                The record, the build of the plugin that failed on it, the configuration and the state that was there, in a worker \
+                of its own. The job is not touched. Exits 0 if the record passes, 4 if it fails or the worker dies.
+                """,
+            arguments: [.job, .letter],
             options: [
                 OptionSpec("gdb", help: "Under gdb"), OptionSpec("valgrind", help: "Under valgrind"), .plugin,
                 OptionSpec("export", nil, "DIR", form: .folder, help: "Write a folder that runs by itself"),
+                OptionSpec("sink", help: "Also a sink: what it does to the outside is done again"),
                 .stateDirectory,
             ],
-            examples: [CommandExample("stagehost repro index 17 --gdb", "letter 17, in a debugger")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost repro index 17", "letter 17"),
+                CommandExample("stagehost repro index 17 --gdb", "in a debugger"),
+                CommandExample("stagehost repro index 17 --export bug", "as a folder with a run.sh"),
+            ],
+            isAvailable: true),
         CommandSpec(
             "verify", "Check every log of a job", arguments: [.job],
             options: [OptionSpec("repair", help: "Keep every whole entry of a damaged log"), .json, .stateDirectory],

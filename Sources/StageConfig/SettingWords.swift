@@ -38,6 +38,7 @@ enum SettingWords {
         "stages.timeout": "A worker that takes longer without a heartbeat is killed; \"0\": never.",
         "stages.timeout_per": "What the timeout counts for.",
         "stages.memory": "A worker that uses more is killed.",
+        "stages.core": "A worker that crashes or hangs leaves a core, where the system lets it.",
         "stages.memory_soft": "A worker that uses more is replaced between two batches.",
         "stages.recycle_after": "A worker is replaced after so many batches.",
         "stages.snapshot_every": "Batches between two states of a stateful plugin.",

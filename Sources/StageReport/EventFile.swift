@@ -146,6 +146,10 @@ package final class EventFile {
         case .orderKept(let stage, let reason): write("order_kept", stage: stage, [.init("reason", .string(reason))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])
         case .resumed: write("resumed")
+        case .lettersRetried(let stage, let batch, let letters):
+            write("letters_retried", stage: stage, [number("batch", batch), number("letters", letters)])
+        case .lettersDiscarded(let stage, let letters):
+            write("letters_discarded", stage: stage, [number("letters", letters)])
         case .draining(let reason): write("draining", [.init("reason", .string(reason))])
         }
     }

@@ -1,5 +1,17 @@
 /// Numbers as people read them.
 package enum HumanNumbers {
+    /// "cents 12.5, tokens 80,000"
+    package static func amounts(_ amounts: [String: Double]) -> String {
+        amounts.sorted { $0.key < $1.key }.map { "\(PrintableText.line($0.key, limit: 40)) \(amount($0.value))" }
+            .joined(separator: ", ")
+    }
+
+    /// A sum that need not be a whole number.
+    package static func amount(_ value: Double) -> String {
+        let isWhole = value.rounded() == value && value >= 0 && value < 1e15
+        return isWhole ? count(UInt64(value)) : fixed(value, digits: 2)
+    }
+
     /// "1,234,567"
     package static func count(_ value: UInt64) -> String {
         let digits = Array(String(value))

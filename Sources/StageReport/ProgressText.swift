@@ -27,9 +27,11 @@ package enum ProgressText {
                     stage.kind == .sink ? counts.passed : counts.outputs, stage.retries, stage.crashes, stage.restarts,
                 ].reduce(into: [stage.name]) { $0.append(HumanNumbers.count($1)) })
         }
+        let discarded = status.discarded > 0 ? ", discarded \(HumanNumbers.count(status.discarded))" : ""
         let totals =
-            "read \(HumanNumbers.count(status.read)), written \(HumanNumbers.count(status.written)), filtered \(HumanNumbers.count(status.filtered)), failed \(HumanNumbers.count(status.failed)) in \(HumanNumbers.fixed(seconds, digits: 1)) s"
-        return aligned(rows) + [totals]
+            "read \(HumanNumbers.count(status.read)), written \(HumanNumbers.count(status.written)), filtered \(HumanNumbers.count(status.filtered)), failed \(HumanNumbers.count(status.failed))\(discarded) in \(HumanNumbers.fixed(seconds, digits: 1)) s"
+        let costs = status.costs.isEmpty ? [] : ["costs: \(HumanNumbers.amounts(status.costs))"]
+        return aligned(rows) + [totals] + costs
     }
 }
 

@@ -23,6 +23,8 @@ package struct StatusReport: Sendable {
     package var etaSeconds: Double?
     package var elapsedSeconds: Double
     package var message: String?
+    /// What earlier runs of the job had done, and this one did not do again.
+    package var saved = Saved()
 
     package init(job: String, state: String? = nil, status: JobStatus, plugins: [String], progress: Progress, message: String? = nil) {
         self.job = job
@@ -48,12 +50,15 @@ package struct StatusReport: Sendable {
                     .init("written", .count(status.written)),
                     .init("filtered", .count(status.filtered)),
                     .init("failed", .count(status.failed)),
+                    .init("discarded", .count(status.discarded)),
                     .init("at_risk", .count(status.atRisk)),
                     .init("total", total.map(JSONValue.count) ?? .null),
                 ])),
             .init("rate_per_second", .rounded(ratePerSecond)),
             .init("eta_seconds", etaSeconds.map(JSONValue.rounded) ?? .null),
             .init("elapsed_seconds", .rounded(elapsedSeconds)),
+            .init("costs", .amounts(status.costs)),
+            .init("saved", saved.json),
             .init("stages", .array(zip(status.stages, plugins).map(stage))),
         ])
     }
@@ -95,6 +100,7 @@ package struct StatusReport: Sendable {
             .init("records_out", .count(stage.kind == .sink ? stage.counts.passed : stage.counts.outputs)),
             .init("filtered", .count(stage.counts.filtered)),
             .init("failed", .count(stage.counts.failed)),
+            .init("discarded", .count(stage.discarded)),
             .init(
                 "failed_by", .object(stage.failedBy.sorted { $0.key < $1.key }.map { .init($0.key, .count($0.value)) })),
             .init("retries", .count(stage.retries)),
@@ -104,9 +110,7 @@ package struct StatusReport: Sendable {
             .init("deaths", .array(stage.tally.deaths.suffix(Self.deathsShown).map(death))),
             .init("rss_bytes", .count(stage.residentBytes)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
-            .init(
-                "metrics",
-                .object(stage.metrics.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })),
+            .init("metrics", .amounts(stage.metrics)),
             .init("rate", stage.rate.map(rate) ?? .null),
             .init("message", stage.message.isEmpty ? .null : .string(stage.message)),
         ])
@@ -122,6 +126,11 @@ package struct StatusReport: Sendable {
 }
 
 extension JSONValue {
+    /// Sums by name.
+    package static func amounts(_ amounts: [String: Double]) -> JSONValue {
+        .object(amounts.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })
+    }
+
     package static func count(_ value: UInt64) -> JSONValue { .integer(Int64(clamping: value)) }
 
     /// To a thousandth: nobody reads more.

@@ -14,13 +14,18 @@ package struct StoredStatus: Sendable {
         package var remark: String?
         package var kind: StageKind
         package var counts: Counts
+        /// Dead letters that were given up for good.
+        package var discarded: UInt64
+        /// Sums of what the plugin reports, by name.
+        package var metrics: [String: Double]
         package var batches: UInt64
         package var committedThrough: UInt64
         package var isDone: Bool
 
         package init(
             name: String, plugin: String, digest: String? = nil, origin: String? = nil, remark: String? = nil,
-            kind: StageKind, counts: Counts, batches: UInt64, committedThrough: UInt64,
+            kind: StageKind, counts: Counts, discarded: UInt64 = 0, metrics: [String: Double] = [:],
+            batches: UInt64, committedThrough: UInt64,
             isDone: Bool
         ) {
             self.name = name
@@ -30,6 +35,8 @@ package struct StoredStatus: Sendable {
             self.remark = remark
             self.kind = kind
             self.counts = counts
+            self.discarded = discarded
+            self.metrics = metrics
             self.batches = batches
             self.committedThrough = committedThrough
             self.isDone = isDone
@@ -93,6 +100,11 @@ package struct StoredStatus: Sendable {
     package var written: UInt64 { stages.last?.counts.passed ?? 0 }
     package var filtered: UInt64 { stages.reduce(0) { $0 + $1.counts.filtered } }
     package var failed: UInt64 { stages.reduce(0) { $0 + $1.counts.failed } }
+    package var discarded: UInt64 { stages.reduce(0) { $0 + $1.discarded } }
+    /// Sums over all stages of what their plugins report.
+    package var costs: [String: Double] {
+        stages.reduce(into: [:]) { sums, stage in sums.merge(stage.metrics) { $0 + $1 } }
+    }
     /// Of a host that was killed: what it had in hand then.
     package var atRisk: UInt64 { lastWord.records.count("at_risk") }
     package var total: UInt64? { sourceHasEnded ? read : lastWord.records.optionalCount("total") }
@@ -111,11 +123,12 @@ package struct StoredStatus: Sendable {
                 lastWord.records.completed([
                     .init("read", .count(read)), .init("written", .count(written)),
                     .init("filtered", .count(filtered)), .init("failed", .count(failed)),
-                    .init("at_risk", .count(atRisk)), .init("total", total.map(JSONValue.count) ?? .null),
+                    .init("discarded", .count(discarded)), .init("at_risk", .count(atRisk)), .init("total", total.map(JSONValue.count) ?? .null),
                 ])),
             .init("rate_per_second", .rounded(ratePerSecond)),
             .init("eta_seconds", etaSeconds.map(JSONValue.rounded) ?? .null),
             .init("elapsed_seconds", .rounded(elapsedSeconds)),
+            .init("costs", .amounts(costs)),
             .init("stages", .array(stages.map(json))),
         ])
     }
@@ -133,6 +146,7 @@ package struct StoredStatus: Sendable {
             .init("records_out", .count(out(of: stage))),
             .init("filtered", .count(stage.counts.filtered)),
             .init("failed", .count(stage.counts.failed)),
+            .init("discarded", .count(stage.discarded)),
             .init("retries", .count(word.count("retries"))),
             .init("crashes", .count(word.count("crashes"))),
             .init("restarts", .count(word.count("restarts"))),
@@ -141,7 +155,7 @@ package struct StoredStatus: Sendable {
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
             .init("failed_by", word.object("failed_by")),
-            .init("metrics", word.object("metrics")),
+            .init("metrics", .amounts(stage.metrics)),
             .init("rate", isRunning ? word.object("rate", orElse: .null) : .null),
             .init("message", word.text("message").map(JSONValue.string) ?? .null),
             .init("digest", stage.digest.map(JSONValue.string) ?? .null),
@@ -167,6 +181,7 @@ package struct StoredStatus: Sendable {
         if let total, !sourceHasEnded { sums += " of \(HumanNumbers.count(total))" }
         sums +=
             ", written \(HumanNumbers.count(written)), filtered \(HumanNumbers.count(filtered)), failed \(HumanNumbers.count(failed))"
+        if discarded > 0 { sums += ", discarded \(HumanNumbers.count(discarded))" }
         if atRisk > 0 { sums += ", at risk \(HumanNumbers.count(atRisk))" }
         if isRunning { sums += ", \(HumanNumbers.rate(ratePerSecond)) records/s" }
         if let etaSeconds { sums += ", ETA \(HumanNumbers.clock(seconds: etaSeconds))" }
@@ -193,6 +208,7 @@ package struct StoredStatus: Sendable {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }
         }
+        if !costs.isEmpty { remarks.insert("costs: \(HumanNumbers.amounts(costs))", at: 0) }
         return [head, sums] + table.lines(width: width) + remarks + deathLines
     }
 

@@ -3,7 +3,7 @@ package import LinuxIO
 package import StageConfig
 import StageControl
 package import StageLog
-import StageModel
+package import StageModel
 package import StageScheduler
 import StageWire
 
@@ -105,6 +105,18 @@ package final class Host {
         if let timeLimitNanoseconds { timeLimitAt = startedAt + timeLimitNanoseconds }
     }
 
+    /// Letters that the run is to try again, by stage. Before `run`.
+    package func tryAgain(_ letters: [Int: LetterNumbers]) {
+        for (stage, numbers) in letters.sorted(by: { $0.key < $1.key }) {
+            pending.append(.retry(stage: stage, letters: numbers, request: Self.ownRequest))
+        }
+    }
+
+    /// Stands for a request that came from no client.
+    private static let ownRequest = UInt64.max
+    /// Why letters that the run was to try again were not.
+    package private(set) var refusals: [String] = []
+
     /// Runs the job to its end. Blocks.
     package func run() throws(SystemError) -> RunEnd {
         becomeSubreaper()
@@ -183,10 +195,19 @@ package final class Host {
         case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
         case .append(let commit):
             storage.submit(.append(commit, build: builds[commit.stage][commit.build]))
+        case .beginRetry(let stage, let letters, let first, let last, let records, let bytes):
+            storage.submit(
+                .beginRetry(
+                    stage: stage, letters: letters, firstBatch: first, lastBatch: last, records: records, bytes: bytes))
+        case .fetchRetry(let batch): storage.submit(.fetchRetry(batch: batch))
+        case .discard(let stage, let letters, let request):
+            storage.submit(.discard(stage: stage, letters: letters, request: request))
         case .flush: storage.submit(.flush)
         case .note(let note):
             observer?.noted(note)
             keepBuild(of: note)
+        case .reply(Self.ownRequest, let ok, let message, _):
+            if !ok { refusals.append(message) }
         case .reply(let request, let ok, let message, let isLast):
             desk?.reply(to: request, ControlReply(ok: ok, message, last: isLast), poller)
         case .deny(let request, let message): desk?.reply(to: request, .denial(message), poller)
@@ -418,6 +439,15 @@ package final class Host {
                 pending.append(.fetched(stage: stage, batch: batch, payloads))
             case .checkpoint(let worker, let stage, let checkpoint): open(worker, stage, from: checkpoint)
             case .flushed: pending.append(.flushed)
+            case .retryBegun(let first, let begun):
+                pending.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused,
+                        categories: begun.categories))
+            case .retryFetched(let batch, let payloads): pending.append(.retryFetched(batch: batch, payloads))
+            case .discarded(let stage, let done, let request):
+                pending.append(
+                    .discarded(
+                        stage: stage, letters: done.discarded, refused: done.refused, categories: done.categories,
+                        request: request))
             case .stalled(let message): pending.append(.storageStalled(message))
             case .recovered: pending.append(.storageRecovered)
             case .failed(let error):

@@ -11,6 +11,8 @@ package enum JobLayout {
     package static let text = "text"
     package static let events = "events.jsonl"
     package static let letters = "letters"
+    /// Below `logs`.
+    package static let ledger = "ledger"
     package static let status = "status.json"
     package static let history = "history.json"
     package static let report = "report.json"

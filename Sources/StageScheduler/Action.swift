@@ -83,6 +83,8 @@ package enum RunEnd: Sendable, Equatable {
     /// Asked to stop, or out of time: resumable.
     case interrupted(String)
     case tooManyFailures(String)
+    /// A budget is used up: resumable with a larger one.
+    case overBudget(name: String, spent: Double, limit: Double)
     case gaveUp(stage: Int, message: String)
     /// A plugin cannot be used as configured: kind, schema, or its own word.
     case refused(stage: Int, message: String)
@@ -122,6 +124,8 @@ package enum Note: Sendable {
     case paused(String)
     case resumed
     case draining(String)
+    case lettersRetried(stage: Int, batch: UInt64, letters: UInt64)
+    case lettersDiscarded(stage: Int, letters: UInt64)
 }
 
 /// What the runtime is to do.
@@ -138,6 +142,15 @@ package enum Action {
     case fetch(stage: Int, batch: UInt64)
     /// Write an entry; an `appended` event follows when `isWhole`.
     case append(Commit)
+    /// Write down for good, behind all that was appended so far, that some of these letters, those that are dead and of
+    /// this stage, make up the batches from `firstBatch` on, each with at most so many records of about so many bytes; a
+    /// `retryBegun` event follows.
+    case beginRetry(
+        stage: Int, letters: LetterNumbers, firstBatch: UInt64, lastBatch: UInt64?, records: UInt32, bytes: UInt64)
+    /// Read the letters of such a batch; a `retryFetched` event follows.
+    case fetchRetry(batch: UInt64)
+    /// Write down for good that those of these letters that are dead are given up; a `discarded` event follows.
+    case discard(stage: Int, letters: LetterNumbers, request: UInt64)
     /// Make everything appended so far durable; a `flushed` event follows.
     case flush
     case note(Note)

@@ -26,7 +26,7 @@ extension Scheduler {
 
     /// Books a complete batch: its entry for the log, its output for the next stage, its checkpoint.
     private func settle(_ work: Work, of stage: StageState) {
-        if stage.policy.kind != .sink {
+        if stage.policy.kind != .sink, comesFromAbove(work.batch, to: stages[stage.index + 1]) {
             stage.finished[work.batch] = Finished(payloads: work.output, records: work.outputRecords)
         }
         if !work.isRecomputed {
@@ -74,15 +74,13 @@ extension Scheduler {
             passed: delta.passed, filtered: delta.filtered, failed: delta.failed, outputs: delta.outputs,
             output: stage.isDurable ? Array(work.output.suffix(from: work.loggedPayloads)) : [], letters: letters,
             input: letters.isEmpty ? [] : work.input, checkpoint: whole ? work.checkpoint : nil,
-            metrics: whole ? work.metrics : [:], isFinish: work.isFinish, build: work.build ?? stage.build)
+            metrics: work.metricsSinceLog(), isFinish: work.isFinish, build: work.build ?? stage.build)
         work.logged = total
         work.loggedPayloads = work.output.count
         work.loggedLetters = work.letters.count
         work.loggedRanges.formUnion(covered)
         stage.counts += delta
-        if whole {
-            for (name, amount) in work.metrics { stage.metrics[name, default: 0] += amount }
-        }
+        for (name, amount) in commit.metrics { stage.metrics[name, default: 0] += amount }
         append(commit, of: stage)
     }
 
@@ -138,7 +136,7 @@ extension Scheduler {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
         if stage.swap?.phase == .draining { return true }
         // At the end and in a drain nothing is gained by waiting.
-        if mode != .running || (lastInput(of: stage).map { stage.nextInput > $0 } ?? false) && stage.works.isEmpty {
+        if mode != .running || hasTakenAll(stage) && stage.works.isEmpty {
             return true
         }
         if stage.lacksPosition || stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }

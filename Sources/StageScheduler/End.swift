@@ -11,6 +11,16 @@ extension Scheduler.Mode {
     }
 }
 
+extension RunEnd {
+    /// A job that is done nevertheless is complete.
+    var isHarmless: Bool {
+        switch self {
+        case .interrupted, .overBudget: true
+        default: false
+        }
+    }
+}
+
 extension Scheduler {
     /// Ends the run for a reason of its own: what is in hand is finished and kept, nothing new begins.
     func fail(_ end: RunEnd) {
@@ -51,9 +61,10 @@ extension Scheduler {
 
     /// Counts of a stage since its failures were last forgiven.
     private func judged(_ stage: StageState) -> Counts {
-        guard policy.forgiven.indices.contains(stage.index) else { return stage.counts }
-        let forgiven = policy.forgiven[stage.index]
         var counts = stage.counts
+        counts.failed = failedForGood(stage)
+        guard policy.forgiven.indices.contains(stage.index) else { return counts }
+        let forgiven = policy.forgiven[stage.index]
         counts.inputs -= min(counts.inputs, forgiven.inputs)
         counts.failed -= min(counts.failed, forgiven.failed)
         return counts
@@ -79,14 +90,12 @@ extension Scheduler {
     }
 
     private var isAllDone: Bool {
-        guard let last = lastBatch else { return false }
-        let lastOfSink = last + UInt64(stages.count - 1)
-        return sink.nextInput > lastOfSink && sink.works.isEmpty && sink.unsynced.isEmpty
+        hasTakenAll(sink) && retryWishes.isEmpty && discarding == 0 && sink.works.isEmpty && sink.unsynced.isEmpty
             && stages.allSatisfy { $0.appending.isEmpty }
     }
 
     private var isQuiet: Bool {
-        stages.allSatisfy { stage in
+        beginningRetry == nil && discarding == 0 && stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
                 && stage.syncing == nil && !canSync(stage) && !isFinishing(stage)
         }
@@ -98,7 +107,7 @@ extension Scheduler {
             if isAllDone { end(.complete) }
         case .draining(let reason, let since):
             let isOver = now.since(since) > policy.drainGraceNanoseconds
-            if isAllDone, case .interrupted = reason {
+            if isAllDone, reason.isHarmless {
                 end(.complete)
             } else if isQuiet {
                 end(reason)
@@ -127,6 +136,7 @@ extension Scheduler {
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
         for stage in stages { endSwap(of: stage, isComplete: reason == .complete) }
+        refuseRetries("the job ended first: its other letters are dead still")
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }
@@ -137,9 +147,9 @@ extension Scheduler {
     private func checked() -> RunEnd {
         for stage in stages {
             let counts = stage.counts
-            guard counts.inputs == counts.passed + counts.filtered + counts.failed else {
+            guard counts.inputs == counts.passed + counts.filtered + counts.failed + stage.discarded else {
                 return .broken(
-                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed)"
+                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed), discarded \(stage.discarded)"
                 )
             }
         }

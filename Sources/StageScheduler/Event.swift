@@ -168,6 +168,17 @@ package enum Event {
     case restart(stage: String, build: Int?, request: UInt64)
     case pause
     case unpause
+    /// Dead letters of a stage are to be tried again; answered by `reply` actions.
+    case retry(stage: Int, letters: LetterNumbers, request: UInt64)
+    /// Answers `beginRetry`: the letters of the batches from `first` on, and those that were left for later.
+    case retryBegun(
+        first: UInt64, counts: [UInt32], rest: LetterNumbers, refused: UInt64, categories: [String: UInt64])
+    /// The letters of a batch were read.
+    case retryFetched(batch: UInt64, [Payload])
+    /// Dead letters of a stage are given up for good; answered by a `reply` action.
+    case discard(stage: Int, letters: LetterNumbers, request: UInt64)
+    /// Answers `discard`.
+    case discarded(stage: Int, letters: UInt64, refused: UInt64, categories: [String: UInt64], request: UInt64)
     /// What the machine has free, when it was measured; only told where a reserve is asked for.
     case availableMemory(bytes: UInt64)
     /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows. Names,

@@ -17,6 +17,7 @@ extension Scheduler {
     /// Whether the stage wants the input of `batch`: it has not committed it, or must be shown it again to rebuild its
     /// state. Where it keeps no outputs, it wants what the stage below wants.
     func isWanted(_ batch: UInt64, by stage: StageState) -> Bool {
+        if isVoid(batch, of: stage) { return !stage.committed.contains(batch) }
         guard stage.isDurable else {
             return isWanted(batch, by: stages[stage.index + 1])
         }
@@ -29,11 +30,17 @@ extension Scheduler {
         else { return false }
         guard let last = lastInput(of: stage) else { return true }
         return stage.committed.through < last
+            || retries.contains { $0 > last && $1.stage <= stage.index && !stage.committed.contains($0) }
     }
 
     /// Takes as many batches as the window allows.
     func takeInput(_ stage: StageState) {
-        guard stage.index > 0, isEveryPluginKnown else { return }
+        guard isEveryPluginKnown else { return }
+        guard stage.index > 0 else {
+            // What needs no worker moves on by itself.
+            _ = nextRead(stage)
+            return
+        }
         if !stage.isStateful, stage.isDurable, stage.nextInput <= stage.committed.through {
             stage.nextInput = stage.committed.through + 1
         }
@@ -43,7 +50,7 @@ extension Scheduler {
                 stage.nextInput += 1
                 continue
             }
-            if let last = lastInput(of: stage), batch > last { return }
+            if let last = finalInput(of: stage), batch > last { return }
             guard isWanted(batch, by: stage) else {
                 if lastBatch == nil, batch > recoveredLast { return }
                 stage.nextInput += 1
@@ -56,6 +63,12 @@ extension Scheduler {
                 let work = Work(batch: batch, input: [], inputCount: 0, isFinish: true, callsPlugin: finishes)
                 work.isRecomputed = stage.committed.contains(batch)
                 add(work, to: stage)
+                continue
+            }
+            if isVoid(batch, of: stage) {
+                guard takeVoid(batch, stage) else { return }
+                stage.nextInput += 1
+                add(Work(batch: batch, input: [], inputCount: 0), to: stage)
                 continue
             }
             // The effect of a sink must not be ahead of what the logs know: they have to give the batch the same bounds
@@ -102,7 +115,10 @@ extension Scheduler {
 
     private func takeFromAbove(_ batch: UInt64, _ stage: StageState) -> Bool {
         let above = stages[stage.index - 1]
-        if let finished = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
+        guard let letters = lettersFor(batch, stage) else { return false }
+        if let empty = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
+            let finished = letters ?? empty
+            retryInputs[batch] = nil
             let isDone = stage.committed.contains(batch)
             let work = Work(
                 batch: batch, input: finished.payloads, inputCount: UInt32(clamping: finished.records),
@@ -129,7 +145,7 @@ extension Scheduler {
     private func requestFetch(of batch: UInt64, from stage: StageState) {
         for next in batch..<batch + Self.fetchAhead {
             guard stage.committed.contains(next), stage.finished[next] == nil, stage.appending[next] == nil,
-                isWanted(next, by: stages[stage.index + 1])
+                comesFromAbove(next, to: stages[stage.index + 1]), isWanted(next, by: stages[stage.index + 1])
             else { return }
             guard stage.fetched[next] == nil, !stages[stage.index + 1].takenAhead.contains(next) else { continue }
             if stage.fetching.insert(next).inserted {
@@ -174,9 +190,12 @@ extension Scheduler {
     func nextRead(_ stage: StageState) -> (batch: UInt64, exact: UInt32?)? {
         while true {
             let batch = stage.nextInput
-            if let lastBatch, batch > lastBatch { return nil }
-            guard batch <= recoveredLast else { return (batch, nil) }
-            if isWanted(batch, by: stages[1]) {
+            guard batch <= recoveredLast else {
+                if passBySource(batch, stage) { continue }
+                if let lastBatch, batch > lastBatch { return nil }
+                return (batch, nil)
+            }
+            if comesFromAbove(batch, to: stages[1]), isWanted(batch, by: stages[1]) {
                 guard batch >= firstCounted, batch - firstCounted < UInt64(sourceCounts.count) else {
                     fail(.broken("batch \(batch) of the source is needed again, but its log no longer has it"))
                     return nil
@@ -195,6 +214,7 @@ extension Scheduler {
             stage.held < stage.policy.window, isEveryPluginKnown
         else { return }
         if let idleUntil, idleUntil > now { return }
+        if holdsReads(stage) { return }
         if let notBefore = stage.notBefore, notBefore > now { return }
         guard mayRead(stage) else { return }
         guard let (batch, exact) = nextRead(stage), heldBytes < policy.memoryBudgetBytes else { return }

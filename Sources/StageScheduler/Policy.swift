@@ -141,6 +141,8 @@ package struct JobPolicy: Sendable {
     package var batchBytes: UInt64 = 1 << 20
     package var sync = SyncPolicy.interval(nanoseconds: 200_000_000)
     package var failures = FailurePolicy()
+    /// What all stages together may cost, by the name under which plugins report it.
+    package var budget: [String: Double] = [:]
     /// By stage: what the failure limits leave out, because the job was taken up again after they had stopped it.
     package var forgiven: [Counts] = []
     package var limits: [LimitPolicy] = []

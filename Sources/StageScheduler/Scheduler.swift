@@ -49,6 +49,19 @@ package final class Scheduler {
     var isEveryPluginKnown = false
     var flushing = false
     var isFlushed = false
+    // Dead letters that are tried again; see `SecondChances`.
+    /// By number of their batch: all that ever began.
+    var retries: [UInt64: RetryBatch]
+    /// The greatest number of them; 0: none.
+    var lastRetry: UInt64
+    var retryWishes: [RetryWish] = []
+    /// The number that letters are about to get.
+    var beginningRetry: UInt64?
+    /// Letters that were read, and wait for their stage to take them.
+    var retryInputs: [UInt64: Finished] = [:]
+    var fetchingRetries: Set<UInt64> = []
+    /// Requests to discard letters that are on their way.
+    var discarding = 0
     /// Source records delivered in this job, for the limit.
     var recordsRead: UInt64
     var actions: [Action] = []
@@ -69,12 +82,15 @@ package final class Scheduler {
             stage.checkpoint = pair.1.checkpoint
             stage.checkpointBatch = pair.1.checkpointBatch
             stage.metrics = pair.1.metrics
+            stage.discarded = pair.1.discarded
             stage.recoveredInterruptions = pair.1.interruptions
             stage.tally = pair.1.tally
             stage.tally.closeAll()
             stage.failedBy = pair.1.failedBy
             return stage
         }
+        retries = recovery?.retries ?? [:]
+        lastRetry = retries.keys.max() ?? 0
         recoveredLast = stages[0].committed.through
         sourceCounts = recovery?.sourceCounts ?? []
         firstCounted = recovery?.firstCounted ?? 1
@@ -123,6 +139,13 @@ package final class Scheduler {
         case .drain(let reason): beginDrain(.interrupted(reason))
         case .abandon: abandon()
         case .restart(let stage, let build, let request): restartAsked(stage: stage, build: build, request: request)
+        case .retry(let stage, let letters, let request): retryAsked(stage: stage, letters: letters, request: request)
+        case .retryBegun(let first, let counts, let rest, let refused, let categories):
+            retryBegun(first: first, counts: counts, rest: rest, refused: refused, categories)
+        case .retryFetched(let batch, let payloads): retryFetched(batch, payloads)
+        case .discard(let stage, let letters, let request): discardAsked(stage: stage, letters: letters, request: request)
+        case .discarded(let stage, let letters, let refused, let categories, let request):
+            discarded(stage: stage, letters: letters, refused: refused, categories, request: request)
         case .pause:
             if pauseReason == nil { note(.paused("as asked")) }
             pauseReason = "as asked"
@@ -140,7 +163,9 @@ package final class Scheduler {
     private func advance() {
         guard started else { return }
         checkDeadlines()
+        beginRetries()
         checkFailureLimits()
+        checkBudget()
         if mode == .running {
             for stage in stages { advanceSwap(of: stage) }
             for stage in stages { maintainWorkers(of: stage) }

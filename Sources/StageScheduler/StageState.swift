@@ -84,6 +84,8 @@ final class StageState {
     var committed: CommittedSet
     /// Totals of everything that has an outcome, with what earlier runs left.
     var counts: Counts
+    /// Dead letters that somebody has given up for good; no longer among the failed.
+    var discarded: UInt64 = 0
     var metrics: [String: Double] = [:]
 
     /// The next batch to take, in order.
@@ -264,6 +266,8 @@ package struct RecoveredStage {
     package var checkpoint: Payload?
     package var checkpointBatch: UInt64 = 0
     package var metrics: [String: Double] = [:]
+    /// Dead letters that were given up for good.
+    package var discarded: UInt64 = 0
     /// Records without an outcome that were in hand when earlier hosts died, by batch and index.
     package var interruptions: [UInt64: [UInt32: Interruption]] = [:]
     /// What earlier hosts have counted.
@@ -282,6 +286,15 @@ package struct Recovery {
     package var firstCounted: UInt64 = 1
     /// The source's last batch, if it had ended.
     package var lastBatch: UInt64?
+    /// Batches of dead letters that are tried again, by number.
+    package var retries: [UInt64: RetryBatch] = [:]
+
+    /// The last number that there is for a stage; nil while the source has not ended.
+    package func finalInput(of stage: Int) -> UInt64? {
+        guard let lastBatch else { return nil }
+        let lastRetry = retries.keys.max() ?? 0
+        return lastRetry >= lastBatch + UInt64(stages.count) ? lastRetry : lastBatch + UInt64(stage)
+    }
 
     package init(stages: [RecoveredStage]) {
         self.stages = stages

@@ -8,6 +8,8 @@ package struct StageStatus: Sendable {
     package var workers: Int
     package var batches: UInt64
     package var counts: Counts
+    /// Dead letters that were given up for good.
+    package var discarded: UInt64
     /// Over all hosts of the job.
     package var tally: StageTally
     package var residentBytes: UInt64
@@ -48,6 +50,9 @@ package struct JobStatus: Sendable {
     package var written: UInt64
     package var filtered: UInt64
     package var failed: UInt64
+    package var discarded: UInt64
+    /// Sums over all stages of what their plugins report, by name.
+    package var costs: [String: Double]
     /// Whether the source has come to its end.
     package var sourceHasEnded: Bool
     /// Why nothing new is given out, in a job that is paused.
@@ -59,8 +64,8 @@ extension Scheduler {
         JobStatus(
             state: stateName, stages: stages.map(status(of:)), atRisk: atRisk, read: stages[0].counts.inputs,
             written: sink.counts.passed, filtered: stages.reduce(0) { $0 + $1.counts.filtered },
-            failed: stages.reduce(0) { $0 + $1.counts.failed }, sourceHasEnded: lastBatch != nil,
-            waitsFor: mode == .running ? waitsFor : nil)
+            failed: stages.reduce(0) { $0 + $1.counts.failed }, discarded: stages.reduce(0) { $0 + $1.discarded },
+            costs: costs, sourceHasEnded: lastBatch != nil, waitsFor: mode == .running ? waitsFor : nil)
     }
 
     private var stateName: String {
@@ -71,7 +76,7 @@ extension Scheduler {
         case .draining(let end, _), .ending(let end, _), .over(let end):
             switch end {
             case .complete: return "complete"
-            case .interrupted: return "interrupted"
+            case .interrupted, .overBudget: return "interrupted"
             default: return "failed"
             }
         }
@@ -100,7 +105,7 @@ extension Scheduler {
             state = "gave up"
         } else if stage.isHeld {
             state = "held"
-        } else if lastInput(of: stage).map({ stage.nextInput > $0 }) ?? false, stage.works.isEmpty {
+        } else if hasTakenAll(stage), stage.works.isEmpty {
             state = "done"
         } else if ready == 0 {
             state = stage.restartAt == nil ? "starting" : "restarting"
@@ -108,8 +113,9 @@ extension Scheduler {
             state = stage.works.isEmpty && stage.policy.kind != .source ? "waiting" : "running"
         }
         return StageStatus(
-            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready, batches: stage.committed.through + UInt64(stage.committed.beyond.count),
-            counts: stage.counts, tally: stage.tally, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
+            name: stage.policy.name, kind: stage.policy.kind, state: state, workers: ready,
+            batches: stage.committed.through + UInt64(stage.committed.beyond.count), counts: stage.counts,
+            discarded: stage.discarded, tally: stage.tally, residentBytes: stage.workers.reduce(0) { $0 + $1.residentBytes },
             committedThrough: stage.committed.through, committedBeyond: stage.committed.beyond.count,
             metrics: stage.metrics, message: stage.giveUpMessage, failedBy: stage.failedBy, rate: rateStatus(of: stage))
     }

@@ -56,6 +56,7 @@ final class Work {
     var loggedPayloads = 0
     var loggedLetters = 0
     var loggedRanges = IndexRanges()
+    private var loggedMetrics: [String: Double] = [:]
 
     /// Whole-batch retries and deaths, for the plugin's `attempt`.
     var attempt: UInt32 = 1
@@ -153,6 +154,14 @@ final class Work {
         inHand = 0
         portions = []
         startOver()
+    }
+
+    /// What it has cost since the last entry about it.
+    func metricsSinceLog() -> [String: Double] {
+        guard !metrics.isEmpty else { return [:] }
+        let new = metrics.filter { $1 != loggedMetrics[$0] ?? 0 }.reduce(into: [:]) { $0[$1.key] = $1.value - (loggedMetrics[$1.key] ?? 0) }
+        loggedMetrics = metrics
+        return new
     }
 
     /// Takes a record out of what waits, for good.

@@ -12,11 +12,13 @@ import StageScheduler
 struct JobRunner {
     let job: String
     let pipeline: Pipeline
-    let plugins: [PluginLocator.Found]
+    private(set) var plugins: [PluginLocator.Found]
     let folder: String
     var isFresh = false
     /// Somebody asked for it to go on: a pause ends.
     var isResumed = false
+    /// Dead letters that are to be tried again.
+    var retried: LetterChoice?
     var skip: UInt64 = 0
     var limit: UInt64?
     var isQuiet = false
@@ -30,6 +32,12 @@ struct JobRunner {
         self.folder = folder
         isQuiet = arguments.has("quiet")
         isVerbose = arguments.has("verbose")
+    }
+
+    /// Another build of the plugin of a stage.
+    mutating func use(_ path: String, for stage: Int) {
+        guard plugins.indices.contains(stage) else { return }
+        plugins[stage] = PluginLocator.Found(name: plugins[stage].name, path: path)
     }
 
     func run() throws(CommandFailure) -> ExitCode {
@@ -82,10 +90,13 @@ struct JobRunner {
         let logs: JobLogs
         let letters: LetterLog
         var recovery: JobRecovery
+        var lettersAgain: [Int: LetterNumbers] = [:]
         do throws(LogError) {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
             recovery = try logs.recovery()
+            try LetterDesk(logs: logs, letters: letters).check()
+            if let retried { lettersAgain = try retried.letters(LetterList(letters, claimedBy: logs, recovery)) }
             try RecoveredFailures.add(
                 to: &recovery, of: pipeline.stages.map(\.name.value), folder: folder, letters: letters, logs: logs)
         } catch {
@@ -93,7 +104,7 @@ struct JobRunner {
         }
         for report in logs.reports { Console.error("recovered: \(report)") }
         try orFail(folder) { () throws(SystemError) in try ledger?.settle(&recovery) }
-        if recovery.isComplete {
+        if recovery.isComplete, lettersAgain.isEmpty {
             record.endState = "complete"
             try? record.write(to: folder)
             Console.output("\(job): complete, nothing to do (`--fresh` starts over)\n")
@@ -111,17 +122,19 @@ struct JobRunner {
             files: .init(
                 status: folder + "/" + JobLayout.status, history: folder + "/" + JobLayout.history, metrics: pipeline.metricsPath),
             isQuiet: isQuiet, isVerbose: isVerbose)
-        if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
+        display.saved = Saved(recovery)
         if !isQuiet { for note in remembered.notes { Console.error("\(job): \(note)") } }
         announce(recovery, events)
         if let ledger, ledger.hostHasDied { announce(ledger, &recovery, events) }
         let end: RunEnd
         var isStopped = false
+        var refusals: [String] = []
         let logError: LogError?
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
                 timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
+            host.tryAgain(lettersAgain)
             display.onStatus = { [unowned host] in Self.keepVersions(host.servingBuilds, in: &record, folder) }
             events.digestOfBuild = { [unowned host] stage, build in host.build(stage, build)?.digest }
             display.onBuild = { stage, build, news in
@@ -131,6 +144,7 @@ struct JobRunner {
                 }
             }
             let ended = try host.run()
+            refusals = host.refusals
             isStopped = host.isStoppedForGood
             if case .misconfigured = ended { PipelineLoading.report(host.pluginProblems) }
             end = ended
@@ -139,8 +153,10 @@ struct JobRunner {
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(
+        let code = finish(
             end, logError.map { CommandFailure($0, job: job) }, display, events, &record, isStopped: isStopped)
+        for refusal in refusals { Console.error("error: job \"\(job)\": \(refusal)") }
+        return code == .complete && !refusals.isEmpty ? .cannotCreate : code
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
@@ -283,7 +299,7 @@ struct JobRunner {
         }
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
-            Console.output(lines.joined(separator: "\n") + "\n")
+            Console.output((lines + [display.saved.line(stages: events.stages)].compactMap(\.self)).joined(separator: "\n") + "\n")
             if status.failed > 0, code == .complete {
                 Console.output("\(status.failed) dead \(status.failed == 1 ? "letter" : "letters"): `stagehost failures \(job)` lists \(status.failed == 1 ? "it" : "them")\n")
             }
@@ -291,6 +307,9 @@ struct JobRunner {
         switch code {
         case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
+        case .interrupted where end.usedUpBudget != nil:
+            Console.error(
+                "\(job): \(message)\n = help: raise it in the pipeline file and give the same command again, or `stagehost resume \(job) --set budget.\(end.usedUpBudget ?? "NAME")=AMOUNT`")
         case .interrupted:
             Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
@@ -309,6 +328,10 @@ struct JobRunner {
 }
 
 extension RunEnd {
+    fileprivate var usedUpBudget: String? {
+        if case .overBudget(let name, _, _) = self { name } else { nil }
+    }
+
     /// The job's state, the words for it, and the exit code.
     func verdict(stages: [String]) -> (state: String, message: String, code: ExitCode) {
         func named(_ stage: Int) -> String { stages.indices.contains(stage) ? "stage \"\(stages[stage])\"" : "a stage" }
@@ -316,6 +339,12 @@ extension RunEnd {
         case .complete: ("complete", "", .complete)
         case .interrupted(let reason): ("interrupted", reason, .interrupted)
         case .tooManyFailures(let reason): ("failed", "too many failures: \(reason)", .tooManyFailures)
+        case .overBudget(let name, let spent, let limit):
+            (
+                "interrupted",
+                "the budget is used up: \(HumanNumbers.amount(spent)) of \(HumanNumbers.amount(limit)) \(PrintableText.line(name, limit: 40))",
+                .interrupted
+            )
         case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
         case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)

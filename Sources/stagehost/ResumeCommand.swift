@@ -13,15 +13,19 @@ enum ResumeCommand {
             if changesNothing, let reply = try HostLine(job).tell(.resume, isWish: true) {
                 return reply.isOK ? .complete : .interrupted
             }
-            let kept = try job.requirePipeline()
-            let pipeline = try changed(kept, of: job, arguments)
-            var plugins: [PluginLocator.Found] = []
-            for stage in pipeline.stages { plugins.append(try plugin(of: stage, in: pipeline, job, arguments)) }
-            var runner = JobRunner(
-                job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments)
-            runner.isResumed = true
-            return try runner.run()
+            return try runner(for: job, arguments).run()
         }
+    }
+
+    /// Goes on with a job that no host has.
+    static func runner(for job: StoredJob, _ arguments: ParsedCommand) throws(CommandFailure) -> JobRunner {
+        let kept = try job.requirePipeline()
+        let pipeline = try changed(kept, of: job, arguments)
+        var plugins: [PluginLocator.Found] = []
+        for stage in pipeline.stages { plugins.append(try plugin(of: stage, in: pipeline, job, arguments)) }
+        var runner = JobRunner(job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments)
+        runner.isResumed = true
+        return runner
     }
 
     /// The pipeline with what `--set` and the like say.

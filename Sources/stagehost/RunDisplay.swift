@@ -35,6 +35,8 @@ final class RunDisplay: HostObserver {
     private var nextMetricsAt: UInt64 = 0
     private var saidThatMetricsFail = false
     private(set) var last: JobStatus?
+    /// What this run need not do again.
+    var saved = Saved()
     /// Called about once a second, when the status is written.
     var onStatus: () -> Void = {}
     /// Called when another build serves a stage, or does no longer.
@@ -85,7 +87,7 @@ final class RunDisplay: HostObserver {
         history.note(status, at: time, isLast: isLast)
         progress.update(status, seconds: elapsedSeconds)
         if isLast { last = status }
-        let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress).json
+        let report = self.report(status).json
         if let screen, isLast {
             screen.close()
         } else if let screen, drawsNow {
@@ -121,7 +123,7 @@ final class RunDisplay: HostObserver {
     /// How the job stands now that its host ends: the last word of the files.
     func write(endState: String, message: String?) -> JSONValue? {
         guard let last else { return nil }
-        let report = StatusReport(job: job, state: endState, status: last, plugins: plugins, progress: progress, message: message).json
+        let report = self.report(last, state: endState, message: message).json
         writeMetrics(report)
         return report
     }
@@ -138,11 +140,18 @@ final class RunDisplay: HostObserver {
 
     func statusLine(_ status: JobStatus) -> String {
         progress.update(status, seconds: elapsedSeconds)
-        let report = StatusReport(job: job, status: status, plugins: plugins, progress: progress)
+        let report = report(status)
         return JSONValue.object([
             .init("ok", .boolean(true)), .init("message", .string(report.state)), .init("status", report.json),
             .init("last", .boolean(true)),
         ]).json()
+    }
+
+    private func report(_ status: JobStatus, state: String? = nil, message: String? = nil) -> StatusReport {
+        var report = StatusReport(
+            job: job, state: state, status: status, plugins: plugins, progress: progress, message: message)
+        report.saved = saved
+        return report
     }
 
     private func words(for note: Note) -> String? {
@@ -177,6 +186,11 @@ final class RunDisplay: HostObserver {
         case .unexplainedDeath(let stage, let batch):
             guard isVerbose else { return nil }
             return "stage \"\(stageNames[stage])\": batch \(batch) went through after a death that did not repeat"
+        case .lettersRetried(let stage, let batch, let letters):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": \(letters) dead letters are tried again, as batch \(batch)"
+        case .lettersDiscarded(let stage, let letters):
+            return "stage \"\(stageNames[stage])\": \(letters) dead letters discarded"
         case .workerStarted, .workerReady, .workerRestarted, .recordRetried, .batchDone, .recordsDone, .called: return nil
         }
     }

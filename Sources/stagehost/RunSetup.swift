@@ -21,6 +21,7 @@ enum RunSetup {
         case .never: policy.sync = .never
         }
         policy.failures = failures(pipeline.failures)
+        for budget in pipeline.budget { policy.budget[budget.name] = budget.amount.value }
         policy.limits = pipeline.limits.map { limit in
             var shared = LimitPolicy(name: limit.name)
             shared.rate = rate(limit.rate)

@@ -38,13 +38,14 @@ extension StoredJob {
         for (index, stage) in (pipeline?.stages ?? []).enumerated() {
             let recovered = recovery?.stages[index]
             let through = recovered?.committed.through ?? 0
-            let isDone = recovery?.lastBatch.map { through >= $0 + UInt64(index) } ?? false
+            let isDone = recovery?.finalInput(of: index).map { through >= $0 } ?? false
             let use = plugin(of: stage)
             stages.append(
                 StoredStatus.Stage(
                     name: stage.name.value, plugin: use?.name ?? stage.plugin.value, digest: use?.digest, origin: use?.origin,
                     remark: use?.remark, kind: kind(index),
-                    counts: recovered?.counts ?? Counts(),
+                    counts: recovered?.counts ?? Counts(), discarded: recovered?.discarded ?? 0,
+                    metrics: recovered?.metrics ?? [:],
                     batches: through + UInt64(recovered?.committed.beyond.count ?? 0), committedThrough: through,
                     isDone: isDone))
         }
@@ -89,7 +90,7 @@ extension Int64 {
 extension JobRecovery {
     /// Whether the job is done, to its sink's last batch.
     var isComplete: Bool {
-        guard let lastBatch, let sink = stages.last else { return false }
-        return sink.committed.through >= lastBatch + UInt64(stages.count - 1)
+        guard let final = finalInput(of: stages.count - 1), let sink = stages.last else { return false }
+        return sink.committed.through >= final
     }
 }

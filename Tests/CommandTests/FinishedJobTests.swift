@@ -85,7 +85,7 @@ private func finishedJob() throws -> Sandbox {
         #expect(
             Set(letter.keys) == [
                 "letter", "stage", "batch", "index", "key", "category", "signal", "message", "attempts", "at", "digest",
-                "backtrace", "value",
+                "backtrace", "value", "history",
             ])
     }
     let crash = try #require(letters.first { $0["category"] as? String == "crash" })

@@ -60,7 +60,7 @@ final class Bench {
             case .reply(let request, let ok, let message, let isLast): replies.append((request, ok, message, isLast))
             case .deny(let request, let message): replies.append((request, false, message, true))
             case .note(let note): notes.append(note)
-            case .fetch: break
+            case .fetch, .beginRetry, .fetchRetry, .discard: break
             case .finished(let end): self.end = end
             }
         }

@@ -188,10 +188,15 @@ _stagehost() {
         '--key[Only those of records with this key]:KEY: ' \
         '--crashed-by[Only those that this build of the plugin failed on]:DIGEST: ' \
         '--limit[At most N of them]:N: ' \
-        '--plugin[Use this build of the plugin]:FILE:_files' \
+        '--plugin[Use this build of the plugin of --stage from now on]:FILE:_files' \
+        '--dry-run[Only say which]' \
+        '*--set[Set one value of the pipeline\: stages.extract.workers=4]:KEY=VALUE: ' \
+        '--time-limit[Drain and exit 75 after this time\: 55m]:TIME: ' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--quiet[Print errors only]' \
         '-q[Print errors only]' \
+        '--verbose[Print every event]' \
+        '-v[Print every event]' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
         '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
@@ -203,6 +208,7 @@ _stagehost() {
         '--key[Only those of records with this key]:KEY: ' \
         '--crashed-by[Only those that this build of the plugin failed on]:DIGEST: ' \
         '--limit[At most N of them]:N: ' \
+        '--dry-run[Only say which]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
@@ -214,6 +220,7 @@ _stagehost() {
         '--valgrind[Under valgrind]' \
         '--plugin[Use this build of the plugin]:FILE:_files' \
         '--export[Write a folder that runs by itself]:DIR:_files -/' \
+        '--sink[Also a sink\: what it does to the outside is done again]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \

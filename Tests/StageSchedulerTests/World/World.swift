@@ -134,6 +134,7 @@ final class World {
         case .reply(let request, _, _, let isLast):
             expect(openRequests.contains(request), "a request was answered twice")
             if isLast { openRequests.remove(request) }
+        case .beginRetry, .fetchRetry, .discard: expect(false, "nobody here asks for letters")
         case .finished(let result): finished(result)
         }
     }
