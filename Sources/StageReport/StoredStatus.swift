@@ -75,7 +75,7 @@ package struct StoredStatus: Sendable {
         self.job = job
         let said = word.root.text("state") ?? ""
         state = Self.statesOfAHost.contains(said) ? said : "running"
-        message = nil
+        message = word.root.text("message")
         isRunning = true
         self.stages = stages.map { name, plugin, kind in
             let stage = word.stage(name)
