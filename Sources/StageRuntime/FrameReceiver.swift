@@ -19,17 +19,17 @@ import StageWire
 
     var blocks: UnsafeRawBufferPointer {
         guard let buffer = unsafe buffer else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
-        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<Int(header.blocksLength)])
+        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<header.inlineBlocksLength])
     }
 
     var extra: UnsafeRawBufferPointer {
         guard let buffer = unsafe buffer else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
-        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[Int(header.blocksLength)...])
+        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[header.inlineBlocksLength...])
     }
 
     /// Turns the memory into a payload of the blocks in it, without a copy.
     consuming func intoPayload(records: UInt64) -> BlockPayload {
-        let length = Int(header.blocksLength)
+        let length = header.inlineBlocksLength
         let taken = unsafe buffer ?? BlockPayload.allocate(0)
         discard self
         return unsafe BlockPayload(owning: taken, blocksLength: length, records: records)

@@ -26,6 +26,8 @@ package final class Host {
     private static let tickNanoseconds: UInt64 = 100_000_000
     /// Frames taken from one worker before the others have their turn.
     private static let framesInARow = 16
+    /// Payloads that are made while no more is read, and rooms larger than what was put into them.
+    private static let payloadMemoryBeyondBudget = 8 << 20
 
     private let setup: HostSetup
     private let scheduler: Scheduler
@@ -56,6 +58,11 @@ package final class Host {
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
 
+    /// Where large payloads travel; nil: through the pipes.
+    private let payloads: PayloadMemory?
+    /// What the blocks of an answer take, by stage: what it is given room for next.
+    private var roomBytes: [Int]
+
     private struct ResumeKey: Hashable {
         var stage: Int
         var batch: UInt64
@@ -71,6 +78,8 @@ package final class Host {
         self.observer = observer
         scheduler = Scheduler(policy: setup.policy, recovery: recovery)
         storage = try Storage(logs: logs, letters: letters, sync: setup.policy.sync, keep: setup.keepsLogs)
+        payloads = PayloadMemory(size: setup.policy.memoryBudgetBytes + Self.payloadMemoryBeyondBudget)
+        roomBytes = setup.stages.map { _ in 0 }
         poller = try Poller()
         timer = try MonotonicTimer()
         tick = try MonotonicTimer()
@@ -171,7 +180,7 @@ package final class Host {
             let worker = try WorkerProcess(
                 id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
-                environment: environment)
+                environment: environment, payloads: payloads)
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
             try poller.add(worker.answers.number, .readable, token: worker.token(.answers))
@@ -212,7 +221,7 @@ package final class Host {
         if case .process(let batch, _, _, _, _, _, _) = request {
             worker.inheritedResumes = resumes[ResumeKey(stage: worker.stage, batch: batch)] ?? [:]
         }
-        worker.ask(dispatch, request)
+        worker.ask(dispatch, request, roomBytes: roomBytes[worker.stage])
         flush(worker)
     }
 
@@ -279,6 +288,7 @@ package final class Host {
                 do throws(WireError) {
                     if let event = try worker.reader.event(from: frame, of: worker.id) {
                         keepResumes(of: worker, event)
+                        if case .result = event { learnRoom(of: worker) }
                         pending.append(event)
                     }
                 } catch {
@@ -297,6 +307,14 @@ package final class Host {
             case .failed(let error): misbehaved(worker, .lost("its pipe failed: \(error)"))
             }
         }
+    }
+
+    /// A quarter more than what was last needed; less only little by little.
+    private func learnRoom(of worker: WorkerProcess) {
+        let bytes = worker.reader.blocksBytes
+        let needed = bytes < WireLimits.sharedBlocksFrom ? 0 : bytes + bytes / 4
+        let last = roomBytes[worker.stage]
+        roomBytes[worker.stage] = max(needed, last - last / 16 - 1, 0)
     }
 
     private func misbehaved(_ worker: WorkerProcess, _ cause: DeathCause) {

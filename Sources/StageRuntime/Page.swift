@@ -12,12 +12,13 @@ final class Page: @unchecked Sendable {
     private let slots: Int
     var descriptor: Int32 { file.descriptor }
 
-    init(path: String, slots: Int) throws(SystemError) {
+    init(path: String, slots: Int, sharesMemory: Bool) throws(SystemError) {
         self.slots = slots
         file = try MappedFile(creating: path, size: PageLayout.size(slots: slots))
         file.store32(PageLayout.magic, at: PageLayout.magicOffset)
         file.store32(UInt32(slots), at: PageLayout.slotCountOffset)
         file.store32(1, at: PageLayout.acknowledgesOffset)
+        if sharesMemory { file.store32(1, at: PageLayout.sharedMemoryOffset) }
     }
 
     /// Partial frames of a slot, counted since the worker began, are in the log.

@@ -33,24 +33,27 @@ final class WorkerProcess {
     /// When the answers were closed while the process seemed to live.
     var closedAt: UInt64?
     var isClosing = false
+    private let payloads: PayloadMemory?
     /// Partial frames by slot, as they came.
     var partialsReceived: [Int: UInt32] = [:]
 
     /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
     init(
         id: WorkerID, stage: Int, index: Int, program: String, plugin: String, pagePath: String, slots: Int,
-        folder: String, environment: [String]
+        folder: String, environment: [String], payloads: PayloadMemory?
     ) throws(SystemError) {
         self.id = id
         self.stage = stage
         self.index = index
-        page = try Page(path: pagePath, slots: slots)
+        self.payloads = payloads
+        page = try Page(path: pagePath, slots: slots, sharesMemory: payloads != nil)
         let down = try PipeEnds.make(size: 1 << 20)
         let up = try PipeEnds.make(size: 1 << 20)
         let words = try PipeEnds.make()
+        var descriptors = [down.read.number, up.write.number, words.write.number, page.descriptor]
+        if let memory = payloads?.memory { descriptors += [memory.reading.number, memory.writing.number] }
         child = try ChildProcess.spawn(
-            program, arguments: [plugin], environment: environment,
-            descriptors: [down.read.number, up.write.number, words.write.number, page.descriptor], directory: folder)
+            program, arguments: [plugin], environment: environment, descriptors: descriptors, directory: folder)
         requests = down.takeWrite()
         answers = up.takeRead()
         text = words.takeRead()
@@ -62,7 +65,13 @@ final class WorkerProcess {
     func token(_ channel: Channel) -> UInt64 { id.number << 2 | channel.rawValue }
 
     /// Asks something; the answer is checked against it.
-    func ask(_ dispatch: DispatchID, _ request: Request) {
+    ///
+    /// - Parameter roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of
+    ///   their own.
+    func ask(_ dispatch: DispatchID, _ request: Request, roomBytes: Int = 0) {
+        let room = roomBytes > 0 ? payloads?.room(roomBytes) : nil
+        var items = ItemWriter()
+        if let room { items.append(.room, room.place) }
         switch request {
         case .read(let batch, let count, let bytes, let firstIdentifier, _):
             var header = FrameHeader(.read)
@@ -72,8 +81,8 @@ final class WorkerProcess {
             header.secondArgument = firstIdentifier
             header.count = count
             reader.questions[dispatch] = Question(
-                kind: .read, remaining: IndexRanges(), maximumRecords: UInt64(count))
-            sender.add(header)
+                kind: .read, remaining: IndexRanges(), maximumRecords: UInt64(count), room: room)
+            sender.add(header, extra: items.bytes)
         case .process(let batch, let input, let inputCount, let ranges, let attempt, let replay, let checkpointWanted):
             var header = FrameHeader(.process)
             header.batch = batch
@@ -82,14 +91,19 @@ final class WorkerProcess {
             header.status = attempt
             if replay { header.flags |= FrameHeader.replay }
             if checkpointWanted { header.flags |= FrameHeader.checkpointWanted }
-            var items = ItemWriter()
             if ranges.count != Int(inputCount) { items.append(ranges) }
             for (input, bytes) in inheritedResumes where ranges.contains(input) {
                 items.append(ResumeItem(input: input, bytes: bytes))
             }
             reader.questions[dispatch] = Question(
-                kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
-            sender.add(header, blocks: input.compactMap { $0 as? BlockPayload }, extra: items.bytes)
+                kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes),
+                room: room)
+            var blocks: [BlockPayload] = []
+            for case let payload as BlockPayload in input {
+                // The scheduler refers to the payload until the answer is there, or the worker has ended.
+                if let place = payload.place { items.append(.place, place) } else { blocks.append(payload) }
+            }
+            sender.add(header, blocks: blocks, extra: items.bytes)
         case .sync:
             var header = FrameHeader(.sync)
             header.dispatch = dispatch
@@ -101,8 +115,8 @@ final class WorkerProcess {
             header.dispatch = dispatch
             header.secondArgument = firstIdentifier
             reader.questions[dispatch] = Question(
-                kind: .finish, remaining: IndexRanges(), maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
-            sender.add(header)
+                kind: .finish, remaining: IndexRanges(), maximumRecords: UInt64(WireLimits.maximumBlocksBytes), room: room)
+            sender.add(header, extra: items.bytes)
         }
     }
 

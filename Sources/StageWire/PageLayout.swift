@@ -5,6 +5,7 @@ package enum PageLayout {
     package static let slotCountOffset = 4
     package static let cancelOffset = 8
     package static let acknowledgesOffset = 12
+    package static let sharedMemoryOffset = 16
     package static let crashStateOffset = 64
     package static let crashSignalOffset = 68
     package static let crashCodeOffset = 72

@@ -16,6 +16,9 @@ package enum WireLimits {
     package static let maximumCheckpointBytes = 67_108_864
     package static let maximumResumeBytes = 65_536
 
+    /// Blocks below this travel in the frame: for so few bytes the detour through the shared memory does not pay.
+    package static let sharedBlocksFrom = 16_384
+
     /// Stands for "no input record": `STAGE_NO_INPUT`.
     package static let noInput: UInt32 = 0xFFFF_FFFF
     /// The first id of what `finish` emits: `STAGE_FINISH_ID_BASE`.

@@ -52,7 +52,8 @@ extension Output {
         if unsafe hasDropped || !isInOrder {
             rearrange()
         }
-        unsafe writer.send(header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes)
+        unsafe writer.send(
+            header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes, room: call.room)
     }
 
     /// Sorts the entries by input and leaves out those of failed records.

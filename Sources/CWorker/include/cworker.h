@@ -25,6 +25,8 @@ int cworker_lift(int descriptor);
 void cworker_prepare(void);
 /* Maps the page behind `descriptor` (MAP_SHARED). 0 or -errno. */
 int cworker_map_page(int descriptor, void *_Nullable *_Nonnull page, size_t *_Nonnull size);
+/* The same for memory that is only read. */
+int cworker_map_for_reading(int descriptor, void *_Nullable *_Nonnull memory, size_t *_Nonnull size);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t cworker_now(void);
 /* Flushes stdio and leaves without running anybody's exit handlers. */
