@@ -147,9 +147,10 @@ struct AnswerReader {
         }
         if summary.records > 0 {
             if header.isShared, let room = question.room {
-                items.outcome.output = BlockPayload(in: room, blocksLength: Int(header.blocksLength), records: summary.records)
+                items.outcome.output = BlockPayload(
+                    in: room, blocksLength: Int(header.blocksLength), records: summary.records, checksum: summary.checksum)
             } else {
-                items.outcome.output = frame.intoPayload(records: summary.records)
+                items.outcome.output = frame.intoPayload(records: summary.records, checksum: summary.checksum)
             }
         }
         question.remaining.subtract(items.outcome.covered)

@@ -43,6 +43,8 @@ package final class Host {
     private var builds: [[PluginBuild]]
     private let environment: [String]
     private var pending: [Event] = []
+    /// For the storage thread, at the end of this turn.
+    private var handed: [Storage.Command] = []
     /// Workers that wait to hear that what they sent ahead is in the log.
     private var acknowledgements: [(WorkerProcess, slot: Int)] = []
     private var armed: UInt64?
@@ -115,6 +117,7 @@ package final class Host {
         var ready: [(token: UInt64, Readiness)] = []
         while true {
             handlePending()
+            handOver()
             if let ending {
                 observer?.ticked(scheduler.status, isLast: true)
                 killStrays(except: [])
@@ -142,6 +145,13 @@ package final class Host {
         }
     }
 
+    /// Gives the storage thread what this turn of the loop has for it: one lock and one wake-up, however much it is.
+    private func handOver() {
+        guard !handed.isEmpty else { return }
+        storage.submit(handed)
+        handed.removeAll(keepingCapacity: true)
+    }
+
     private func armTimer() {
         let due = scheduler.nextDeadline(after: now)?.nanoseconds
         guard due != armed else { return }
@@ -163,10 +173,10 @@ package final class Host {
             worker.page.cancel()
             _ = cause
             worker.child.killGroup()
-        case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
+        case .fetch(let stage, let batch): handed.append(.fetch(stage: stage, batch: batch))
         case .append(let commit):
-            storage.submit(.append(commit, digest: builds[commit.stage][commit.build].digest))
-        case .flush: storage.submit(.flush)
+            handed.append(.append(commit, digest: builds[commit.stage][commit.build].digest))
+        case .flush: handed.append(.flush)
         case .note(let note): observer?.noted(note)
         case .reply(let request, let ok, let message, let isLast):
             desk?.reply(to: request, ok: ok, message, isLast: isLast, poller)
@@ -199,7 +209,7 @@ package final class Host {
         switch checkpoint {
         case .none: open(id, stage, from: nil)
         case .payload(let payload): open(id, stage, from: payload as? CheckpointPayload)
-        case .stored(let batch): storage.submit(.fetchCheckpoint(id, stage: stage, batch: batch))
+        case .stored(let batch): handed.append(.fetchCheckpoint(id, stage: stage, batch: batch))
         }
     }
 
@@ -264,13 +274,14 @@ package final class Host {
         handlePending()
         // Behind the entries of what they acknowledge.
         for (worker, slot) in acknowledgements {
-            storage.submit(.acknowledge(worker.page, slot: slot, count: worker.partialsReceived[slot] ?? 0))
+            handed.append(.acknowledge(worker.page, slot: slot, count: worker.partialsReceived[slot] ?? 0))
         }
         acknowledgements.removeAll(keepingCapacity: true)
     }
 
     private func readAnswers(of worker: WorkerProcess, atMost limit: Int) {
         var left = limit
+        worker.receiver.lookAgain()
         while left > 0, !worker.answersAreClosed {
             left -= 1
             switch worker.receiver.next(from: worker.answers) {
@@ -297,7 +308,7 @@ package final class Host {
                 }
                 if !wasLoaded, let facts = worker.reader.identity.facts {
                     identities[worker.stage] = worker.reader.identity
-                    storage.submit(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
+                    handed.append(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
                 }
             case .drained: return
             case .closed:

@@ -12,17 +12,21 @@ import StageWire
     private let base: UnsafeRawPointer
     /// nil: `base` is our own.
     private let room: Room?
+    /// CRC32C of the bytes as it was when they were validated; nil when they were not.
+    let checksum: UInt32?
 
     /// Takes over `buffer`, which was made by `allocate`, and whose first `blocksLength` bytes are valid blocks.
-    init(owning buffer: UnsafeMutableRawBufferPointer, blocksLength: Int, records: UInt64) {
+    init(owning buffer: UnsafeMutableRawBufferPointer, blocksLength: Int, records: UInt64, checksum: UInt32? = nil) {
         unsafe base = UnsafeRawPointer(buffer.baseAddress!)
         room = nil
+        self.checksum = checksum
         super.init(recordCount: records, byteCount: blocksLength)
     }
 
     /// Takes over a room whose first `blocksLength` bytes are valid blocks.
-    init(in room: Room, blocksLength: Int, records: UInt64) {
+    init(in room: Room, blocksLength: Int, records: UInt64, checksum: UInt32) {
         room.trim(to: blocksLength)
+        self.checksum = checksum
         unsafe base = room.bytes(blocksLength).baseAddress!
         self.room = room
         super.init(recordCount: records, byteCount: blocksLength)

@@ -31,10 +31,10 @@ package struct FrameHeader: Sendable, Equatable {
     package var extraLength: UInt32 = 0
     package var extraChecksum: UInt32 = 0
 
-    package static let replay: UInt16 = 1 << 0
-    package static let checkpointWanted: UInt16 = 1 << 1
+    @inlinable package static var replay: UInt16 { 1 << 0 }
+    @inlinable package static var checkpointWanted: UInt16 { 1 << 1 }
     /// Of a result: its blocks are not in the frame but in the room that the request had named.
-    package static let shared: UInt16 = 1 << 2
+    @inlinable package static var shared: UInt16 { 1 << 2 }
 
     static let magic: UInt32 = 0x3146_4853
 

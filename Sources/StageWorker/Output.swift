@@ -135,19 +135,31 @@ import Synchronization
         lock.release()
     }
 
-    /// Finds the output behind a face and takes its lock; nil when the face may not be used now. `leave` gives it back.
+    /// The face that a plugin's pointer is; nil for something else. Its memory is never freed.
     @inline(__always)
-    static func enter(_ pointer: UnsafePointer<stage_output>) -> Output? {
-        guard let context = unsafe pointer.pointee.context else { return nil }
-        let face = unsafe context.assumingMemoryBound(to: cworker_face.self)
-        guard let owner = unsafe face.pointee.owner else { return nil }
-        let output = unsafe Unmanaged<Output>.fromOpaque(owner).takeUnretainedValue()
-        guard output.lock.take() else { return nil }  // a reservation of this very thread is open
-        guard unsafe output.isOpen, unsafe face.pointee.call == output.number else {
-            output.lock.release()
-            return nil
+    static func face(_ pointer: UnsafePointer<stage_output>) -> UnsafeMutablePointer<cworker_face>? {
+        unsafe pointer.pointee.context?.assumingMemoryBound(to: cworker_face.self)
+    }
+
+    /// Finds the output behind a face, takes its lock, and does `body`; `otherwise` when the face may not be used now.
+    ///
+    /// Outputs live as long as the worker: no reference is counted here, several times for each record.
+    @inline(__always)
+    static func using<Result>(
+        _ pointer: UnsafePointer<stage_output>, otherwise: Result, keepsLock: (Result) -> Bool = { _ in false },
+        _ body: (Output) -> Result
+    ) -> Result {
+        guard let face = unsafe face(pointer), let owner = unsafe face.pointee.owner else { return otherwise }
+        return unsafe Unmanaged<Output>.fromOpaque(owner)._withUnsafeGuaranteedRef { output in
+            guard output.lock.take() else { return otherwise }  // a reservation of this very thread is open
+            guard unsafe output.isOpen, unsafe face.pointee.call == output.number else {
+                output.lock.release()
+                return otherwise
+            }
+            let result = body(output)
+            if !keepsLock(result) { output.lock.release() }
+            return result
         }
-        return output
     }
 
     @inline(__always)

@@ -21,6 +21,8 @@ extern "C" {
 /* CRC32C (Castagnoli, polynomial 0x1EDC6F41 reflected, initial and final XOR 0xFFFFFFFF; RFC 3720 B.4). `crc` is the
  * result so far, 0 to begin with. SSE 4.2 or ARMv8 CRC where the processor has it, a table elsewhere. */
 uint32_t clinux_crc32c(uint32_t crc, const void *data, size_t size);
+/* The checksum of A followed by B, from those of A and of B and the size of B. */
+uint32_t clinux_crc32c_joined(uint32_t first, uint32_t second, size_t second_size);
 /* The table version, always: for tests that compare the two. */
 uint32_t clinux_crc32c_portable(uint32_t crc, const void *data, size_t size);
 
