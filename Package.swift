@@ -75,6 +75,8 @@ let package = Package(
         .executable(name: "stagehost-bench", targets: ["stagehost-bench"]),
         .executable(name: "stagehost-bench-native", targets: ["stagehost-bench-native"]),
         .library(name: "stage-bench", type: .dynamic, targets: ["BenchStage"]),
+        .library(name: "stage-bench-source", type: .dynamic, targets: ["BenchSource"]),
+        .library(name: "stage-bench-sink", type: .dynamic, targets: ["BenchSink"]),
         .library(name: "StageKit", targets: ["StageKit"]),
     ] + pluginProducts,
     targets: [
@@ -107,6 +109,12 @@ let package = Package(
         .target(
             name: "BenchStage", dependencies: ["CBench", "CStage"], path: "Sources/CBench/stage",
             publicHeadersPath: "include", cSettings: strictC),
+        .target(
+            name: "BenchSource", dependencies: ["CStage"], path: "Sources/CBench/source", publicHeadersPath: "include",
+            cSettings: strictC),
+        .target(
+            name: "BenchSink", dependencies: ["CStage"], path: "Sources/CBench/sink", publicHeadersPath: "include",
+            cSettings: strictC),
         .executableTarget(
             name: "stagehost-bench-native", dependencies: ["CBench"], path: "Sources/CBench/native", cSettings: strictC),
         .executableTarget(

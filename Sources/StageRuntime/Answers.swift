@@ -14,6 +14,8 @@ struct Question {
     var maximumRecords: UInt64
     /// Where the answer's blocks may be put instead of into the frame.
     var room: Room?
+    /// It stood behind another one, and may come back without having been begun.
+    var follows = false
 }
 
 /// What a worker has said of its plugin.
@@ -94,6 +96,13 @@ struct AnswerReader {
             throw WireError(.range, "\(header.type) frame", found: "dispatch \(header.dispatch)", expected: "one that was asked")
         }
         let isPartial = header.type == .partial
+        if header.flags & FrameHeader.notBegun != 0 {
+            guard !isPartial, question.follows, header.blocksLength == 0, header.extraLength == 0 else {
+                throw WireError(.type, "\(header.type) frame", found: "not begun", expected: "an outcome")
+            }
+            questions[header.dispatch] = nil
+            return .notBegun(worker, header.dispatch)
+        }
         guard !isPartial || question.kind == .process else {
             throw WireError(.type, "partial frame", found: "an answer to a \(question.kind)", expected: "to a process")
         }

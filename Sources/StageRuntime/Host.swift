@@ -164,6 +164,7 @@ package final class Host {
         case .start(let id, let stage, let index, let build): start(id, stage, index, build)
         case .open(let id, let stage, let checkpoint): open(id, stage, checkpoint)
         case .send(let id, let dispatch, let request): send(id, dispatch, request)
+        case .sendNext(let id, let dispatch, let request): send(id, dispatch, request, follows: true)
         case .close(let id):
             guard let worker = workers[id.number] else { return }
             worker.close()
@@ -226,12 +227,12 @@ package final class Host {
         flush(worker)
     }
 
-    private func send(_ id: WorkerID, _ dispatch: DispatchID, _ request: Request) {
+    private func send(_ id: WorkerID, _ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
         guard let worker = workers[id.number] else { return }
         if case .process(let batch, _, _, _, _, _, _) = request {
             worker.inheritedResumes = resumes[ResumeKey(stage: worker.stage, batch: batch)] ?? [:]
         }
-        worker.ask(dispatch, request, roomBytes: roomBytes[worker.stage])
+        worker.ask(dispatch, request, follows: follows, roomBytes: roomBytes[worker.stage])
         flush(worker)
     }
 

@@ -66,9 +66,10 @@ final class WorkerProcess {
 
     /// Asks something; the answer is checked against it.
     ///
-    /// - Parameter roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of
-    ///   their own.
-    func ask(_ dispatch: DispatchID, _ request: Request, roomBytes: Int = 0) {
+    /// - Parameters:
+    ///   - follows: A `process` request is begun only if the one before it ends well.
+    ///   - roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of their own.
+    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, roomBytes: Int = 0) {
         let room = roomBytes > 0 ? payloads?.room(roomBytes) : nil
         var items = ItemWriter()
         if let room { items.append(.room, room.place) }
@@ -91,13 +92,14 @@ final class WorkerProcess {
             header.status = attempt
             if replay { header.flags |= FrameHeader.replay }
             if checkpointWanted { header.flags |= FrameHeader.checkpointWanted }
+            if follows { header.flags |= FrameHeader.follows }
             if ranges.count != Int(inputCount) { items.append(ranges) }
             for (input, bytes) in inheritedResumes where ranges.contains(input) {
                 items.append(ResumeItem(input: input, bytes: bytes))
             }
             reader.questions[dispatch] = Question(
                 kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes),
-                room: room)
+                room: room, follows: follows)
             var blocks: [BlockPayload] = []
             for case let payload as BlockPayload in input {
                 // The scheduler refers to the payload until the answer is there, or the worker has ended.

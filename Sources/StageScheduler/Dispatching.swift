@@ -37,7 +37,8 @@ extension Scheduler {
         let depth = depth(of: stage)
         var best: WorkerState?
         for worker in stage.workers where worker.canServe && worker.outstanding.count < depth {
-            if worker.outstanding.contains(where: { $0.isSearch }) { continue }
+            // One that is to be replaced finishes what it has.
+            if worker.outstanding.contains(where: { $0.isSearch }) || isWorn(worker, of: stage) { continue }
             if best.map({ worker.outstanding.count < $0.outstanding.count }) ?? true { best = worker }
         }
         return best
@@ -68,23 +69,38 @@ extension Scheduler {
         return search
     }
 
-    /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown
-    /// again.
+    /// An atomic stage: one worker, batch after batch; first what a new worker must be shown again. While it works on one
+    /// batch, the next may be in its pipe.
     private func dispatchInOrder(_ stage: StageState) {
-        guard let worker = stage.workers.first(where: { $0.canServe }), worker.outstanding.isEmpty,
-            !stage.lacksPosition
-        else { return }
-        var next = stage.works.first
-        if let replay = stage.replayable.first(where: { !$0.isComplete }), replay.batch < next?.batch ?? .max {
-            next = replay
-        }
+        guard let worker = stage.workers.first(where: { $0.canServe }), !stage.lacksPosition else { return }
+        let follows = !worker.outstanding.isEmpty
+        guard !follows || mayFollow(worker, of: stage) else { return }
+        // What the worker has in hand is the first of all that is not complete.
+        let isNext = { (work: Work) in !work.isComplete && (!follows || work.inHand == 0) }
+        var next = follows ? stage.works.first(where: isNext) : stage.works.first
+        if let replay = stage.replayable.first(where: isNext), replay.batch < next?.batch ?? .max { next = replay }
         guard let work = next,
-            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true })
+            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
+            !follows || work.portions[position].isPlain && !work.isFinish
         else { return }
-        send(work.portions.remove(at: position), of: work, to: worker, stage)
+        send(work.portions.remove(at: position), of: work, to: worker, stage, follows: follows)
     }
 
-    private func send(_ portion: Portion, of work: Work, to worker: WorkerState, _ stage: StageState) {
+    /// Whether the worker of an atomic stage may be sent another request behind the one that it has. It begins it only if
+    /// that one ends well, so that the order is kept; but then the stage does not come to rest in between.
+    private func mayFollow(_ worker: WorkerState, of stage: StageState) -> Bool {
+        guard stage.policy.threads == 1, worker.outstanding.count == 1, let before = worker.outstanding.first,
+            before.kind == .process, !before.isSearch, let work = before.work, work.inHand == 1, work.portions.isEmpty,
+            !isWorn(worker, of: stage)
+        else { return false }
+        guard stage.syncsItself else { return true }
+        // Each of its entries needs a position of its own, and a `sync` comes between two batches.
+        return stage.givesPositions && policy.sync != .everyBatch && (stage.unsynced.isEmpty || !isSyncDue(stage))
+    }
+
+    private func send(
+        _ portion: Portion, of work: Work, to worker: WorkerState, _ stage: StageState, follows: Bool = false
+    ) {
         let id = newDispatch()
         let running = worker.outstanding.count { $0.startedAt != nil }
         worker.outstanding.append(
@@ -102,11 +118,9 @@ extension Scheduler {
             && (work.batch - stage.checkpointBatch >= stage.policy.snapshotEveryBatches
                 || stage.replayableBytes > policy.memoryBudgetBytes / 4)
         if wanted { work.snapshotWanted = true }
-        actions.append(
-            .send(
-                worker.id, id,
-                .process(
-                    batch: work.batch, input: work.input, inputCount: work.inputCount, ranges: portion.ranges,
-                    attempt: work.attempt, replay: work.isReplay, checkpointWanted: wanted)))
+        let request = Request.process(
+            batch: work.batch, input: work.input, inputCount: work.inputCount, ranges: portion.ranges,
+            attempt: work.attempt, replay: work.isReplay, checkpointWanted: wanted)
+        actions.append(follows ? .sendNext(worker.id, id, request) : .send(worker.id, id, request))
     }
 }

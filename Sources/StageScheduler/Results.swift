@@ -46,6 +46,18 @@ extension Scheduler {
         }
     }
 
+    /// A request that stood behind one that did not end well: nothing of it was begun.
+    func requestCameBack(_ id: WorkerID, _ dispatch: DispatchID) {
+        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        else { return }
+        let stage = stages[worker.stage]
+        let request = worker.outstanding.remove(at: position)
+        startNext(of: worker, threads: stage.policy.threads)
+        guard let work = request.work else { return }
+        work.inHand -= 1
+        giveBack(request, to: work, of: stage)
+    }
+
     /// The next request that a worker has in its pipe begins when one before it is done.
     private func startNext(of worker: WorkerState, threads: Int) {
         var running = 0

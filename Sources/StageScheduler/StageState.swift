@@ -120,6 +120,8 @@ final class StageState {
     var syncRetries: UInt32 = 0
     /// It was synced, and neither said then where it stands nor with its batches.
     var hasNoPosition = false
+    /// It handed back its position with the last batch.
+    var givesPositions = false
 
     // The last checkpoint: a source's position, a sink's position, a transform's state after `checkpointBatch`.
     var checkpoint: Payload?

@@ -167,10 +167,15 @@ extension Scheduler {
             return
         }
         for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
-            let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
-            let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
-            if old || large { leave(worker) }
+            if isWorn(worker, of: stage) { leave(worker) }
         }
+    }
+
+    /// Whether a worker is to be replaced as soon as it has nothing in hand.
+    func isWorn(_ worker: WorkerState, of stage: StageState) -> Bool {
+        if let limit = stage.policy.recycleAfterBatches, worker.batchesServed >= limit { return true }
+        if let limit = stage.policy.softMemoryBytes, worker.residentBytes > limit, worker.batchesServed > 0 { return true }
+        return false
     }
 
     func memoryMeasured(_ id: WorkerID, bytes: UInt64) {

@@ -36,6 +36,11 @@ package struct FrameHeader: Sendable, Equatable {
     /// Of a result: its blocks are not in the frame but in the room that the request had named.
     @inlinable package static var shared: UInt16 { 1 << 2 }
 
+    /// Of a process request: not to be begun unless the request before it has ended well.
+    @inlinable package static var follows: UInt16 { 1 << 3 }
+    /// Of the result of such a request: it was not begun.
+    @inlinable package static var notBegun: UInt16 { 1 << 4 }
+
     static let magic: UInt32 = 0x3146_4853
 
     package init(_ type: FrameType) {

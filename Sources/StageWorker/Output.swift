@@ -43,6 +43,8 @@ import Synchronization
     @exclusivity(unchecked) var doneBelow: UInt32 = 0
     @exclusivity(unchecked) var failures: [RecordFailure] = []
     @exclusivity(unchecked) var failureBytes = 0
+    /// Records of this call have failed transiently.
+    @exclusivity(unchecked) var someComeAgain = false
     @exclusivity(unchecked) var sourceFailures: [UnreadableRecord] = []
     @exclusivity(unchecked) var sourceFailureBytes = 0
     @exclusivity(unchecked) var metrics: [MetricItem] = []
@@ -60,6 +62,9 @@ import Synchronization
     var slotNumber: UInt32 { UInt32(slot) }
     /// Partial frames of this slot since the worker began. Under `sending`.
     @exclusivity(unchecked) var partialsSent: UInt32 = 0
+    /// What a request that follows waits for: the last `process` was done, no record of it is to come again, and a sink
+    /// that is synced has said where it stands. Only the thread that serves requests looks at it.
+    @exclusivity(unchecked) private(set) var endedWell = false
 
     /// Room that a plugin writes a value into before it is a record.
     struct Reservation {
@@ -102,6 +107,7 @@ import Synchronization
         unsafe doneBelow = 0
         if unsafe !failures.isEmpty { unsafe failures.removeAll() }
         unsafe failureBytes = 0
+        unsafe someComeAgain = false
         if unsafe !sourceFailures.isEmpty { unsafe sourceFailures.removeAll() }
         unsafe sourceFailureBytes = 0
         if unsafe !metrics.isEmpty { unsafe metrics.removeAll(keepingCapacity: true) }
@@ -117,6 +123,13 @@ import Synchronization
         page.enter(dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount)
         lock.release()
         return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
+    }
+
+    /// The caller holds `sending`; the call is over.
+    func noteEnd(_ status: CallStatus) {
+        unsafe endedWell =
+            status == .ok && !someComeAgain
+            && (plugin.kind != .sink || !plugin.functions.contains(.sync) || hasCheckpoint)
     }
 
     /// Ends a call without an answer: `open`, which is answered otherwise.

@@ -91,8 +91,21 @@ import StageWire
             pool.hand(request, to: index)
         } else {
             try reader.readPayload(of: request, into: &slots[0].payload)
-            unsafe try slots[0].process(request, own, flusher)
+            if request.flags & FrameHeader.follows != 0, unsafe !slots[0].output.endedWell {
+                sendBack(request)
+            } else {
+                unsafe try slots[0].process(request, own, flusher)
+            }
         }
+    }
+
+    /// Answers a request that must not be begun, because the one before it did not end well.
+    private func sendBack(_ request: FrameHeader) {
+        var header = FrameHeader(.result)
+        header.batch = request.batch
+        header.dispatch = request.dispatch
+        header.flags = FrameHeader.notBegun
+        writer.send(header)
     }
 
     private func read(_ request: FrameHeader, _ slot: Slot) throws {

@@ -16,6 +16,7 @@ final class Worker {
         var outcome = Outcome()
         var output: [(input: UInt32, item: Item)] = []
         var written: [Item] = []
+        var someComeAgain = false
 
         init(
             _ dispatch: DispatchID, batch: UInt64, items: [Item], left: [UInt32], isReplay: Bool, wantsCheckpoint: Bool
@@ -36,7 +37,9 @@ final class Worker {
     var isAlive = true
     var isOpened = false
     private var isClosing = false
-    private var inbox: [(DispatchID, Request)] = []
+    private var inbox: [(dispatch: DispatchID, request: Request, follows: Bool)] = []
+    /// What a request that follows waits for.
+    private var endedWell = false
     private var runs: [Run] = []
     private var isBusy = false
     private var lastSent: UInt64 = 0
@@ -116,19 +119,25 @@ final class Worker {
 
     // MARK: - Requests
 
-    func receive(_ dispatch: DispatchID, _ request: Request) {
+    func receive(_ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
         world.expect(isOpened && !isClosing, "a request to a worker that is not open")
-        inbox.append((dispatch, request))
+        world.expect(!follows || !runs.isEmpty || !inbox.isEmpty || lastSent > world.now, "a request that follows nothing")
+        inbox.append((dispatch, request, follows))
         serve()
     }
 
     private func serve() {
         guard isAlive else { return }
-        while let (dispatch, request) = inbox.first {
+        while let (dispatch, request, follows) = inbox.first {
             if isBusy { return }
+            if follows, runs.isEmpty, !endedWell {
+                inbox.removeFirst()
+                tell(.notBegun(id, dispatch))
+                continue
+            }
             switch request {
             case .process(let batch, let input, let count, let ranges, _, let replay, let wanted):
-                guard runs.count < plan.policy.threads else { return }
+                guard runs.count < plan.policy.threads, !follows || runs.isEmpty else { return }
                 let items = Block.merged(input)
                 world.expect(items.count == Int(count), "a batch of another size than stated")
                 inbox.removeFirst()
@@ -233,6 +242,7 @@ final class Worker {
     private func begin(_ run: Run) {
         if world.isRetryDue(stage, plan.retries) {
             runs.removeAll { $0 === run }
+            endedWell = false
             reply(run.dispatch, .retry, Outcome(), milliseconds: world.chance.happens(0.5) ? 20 : 0)
             return serve()
         }
@@ -281,6 +291,7 @@ final class Worker {
             run.outcome.failures.append(RecordFailure(input: index, kind: .permanent, message: "bad"))
             return
         case .transient(let times) where world.failsAgain(stage, item, times):
+            run.someComeAgain = true
             run.outcome.failures.append(
                 RecordFailure(
                     input: index, kind: .transient, retryAfterMilliseconds: world.chance.happens(0.3) ? 30 : 0,
@@ -333,6 +344,9 @@ final class Worker {
             }
         }
         runs.removeAll { $0 === run }
+        endedWell =
+            !run.someComeAgain
+            && (plan.policy.kind != .sink || !plan.functions.contains(.sync) || outcome.checkpoint != nil)
         reply(run.dispatch, .ok, outcome)
         serve()
     }
