@@ -85,6 +85,21 @@ extension ValueForm where Value == String {
     static let jobName = text(Names.jobNameRule, where: Names.isJobName)
 }
 
+extension ValueForm where Value == BatchSize {
+    private static let number = ValueForm<Int>.integer(1...65_536)
+
+    static let batchSize = ValueForm(
+        expected: number.expected + ", or \"auto\"",
+        decode: { node in node.string == "auto" ? .automatic : number.decode(node).map { .records($0) } },
+        encode: { size in
+            switch size {
+            case .records(let count): .integer(Int64(count))
+            case .automatic: .string("auto")
+            }
+        },
+        help: { node in number.help(node) ?? node.string.flatMap { Suggestion.question(for: $0, among: ["auto"]) } })
+}
+
 extension ValueForm where Value == SyncPolicy {
     static let sync = ValueForm(
         expected: "a duration such as \"200ms\", \"batch\" or \"never\"",

@@ -106,7 +106,8 @@ extension Scheduler {
         worker.outstanding.append(
             Dispatch(
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
-                isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
+                isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil,
+                records: portion.ranges.count, aliveAt: now))
         work.inHand += 1
         if work.isFinish {
             let base: UInt64 = 0x8000_0000_0000_0000 | UInt64(stage.index) << 40

@@ -160,7 +160,7 @@ extension Scheduler {
             leave(worker)
             return
         }
-        var count = exact ?? policy.batchRecords
+        var count = exact ?? batchRecords
         let skips = skipLeft > 0 && exact == nil
         if skips {
             count = UInt32(clamping: min(UInt64(count), skipLeft))
@@ -181,6 +181,15 @@ extension Scheduler {
                     batch: batch, count: count, bytes: exact == nil ? policy.batchBytes : .max,
                     firstIdentifier: exact == nil ? nextIdentifier - skipLeft : identifier(ofFirstIn: batch),
                     exact: exact != nil)))
+    }
+
+    /// Records that the next batch is to have. What was read once keeps its bounds: the log of the source has them.
+    private var batchRecords: UInt32 {
+        guard policy.adaptsBatches else { return policy.batchRecords }
+        guard let slowest = stages.compactMap(\.typicalRecordNanoseconds).max(), stages.allSatisfy({ $0.typicalRecordNanoseconds != nil })
+        else { return Self.adaptedRecords.lowerBound }
+        let wanted = UInt32(min(Self.batchAimNanoseconds / max(slowest, 1), 65_536))
+        return min(max(wanted, Self.adaptedRecords.lowerBound), Self.adaptedRecords.upperBound)
     }
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.

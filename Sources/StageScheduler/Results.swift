@@ -33,6 +33,7 @@ extension Scheduler {
         if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
+            stage.learnPace(busyNanoseconds, records: Int(outcome.output?.recordCount ?? 0))
             readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds)
         case .sync:
             sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
@@ -40,6 +41,7 @@ extension Scheduler {
             guard let work = request.work else { return }
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
+            stage.learnPace(busyNanoseconds, records: request.records)
             work.inHand -= 1
             processed(
                 work, request, by: worker, stage, status, outcome, message: message, retryMilliseconds)

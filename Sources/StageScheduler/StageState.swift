@@ -15,6 +15,8 @@ struct Dispatch {
     var provisional: [Outcome] = []
     /// When the worker can have begun it: sent, and fewer than `threads` requests before it. nil: it waits its turn.
     var startedAt: Moment?
+    /// Records that were asked for; of a read: 0.
+    var records = 0
     /// Last sign of life of this request.
     var aliveAt: Moment
 }
@@ -140,6 +142,8 @@ final class StageState {
     var hadWorkerBefore = false
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
+    /// The same of a record.
+    var typicalRecordNanoseconds: Double?
     var done = false
 
     init(index: Int, policy: StagePolicy, committed: CommittedSet, counts: Counts) {
@@ -181,6 +185,12 @@ final class StageState {
     }
     var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
     var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }
+
+    func learnPace(_ nanoseconds: UInt64, records: Int) {
+        guard records > 0 else { return }
+        let each = Double(nanoseconds) / Double(records)
+        typicalRecordNanoseconds = (typicalRecordNanoseconds ?? each) * 0.8 + each * 0.2
+    }
 
     /// What the next worker must do again, or be shown again, when it opens at the last checkpoint.
     func takeBack() {

@@ -37,6 +37,7 @@ struct Peer: Sendable {
     /// Why it cannot run here; nil when it can.
     func isMissing(_ place: PeerPlace) -> String? {
         let path = (environmentValue("PATH") ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
+        if key == "parallel", !place.hasGNUParallel { return "no GNU parallel here (Debian: parallel)" }
         for program in programs where !path.contains(where: { fileExists($0 + "/" + program) }) { return "no \(program) here" }
         for package in packages where !place.hasPackage(package) { return "no Python package \(package); --install gets it" }
         return nil
@@ -72,6 +73,11 @@ struct PeerPlace: Sendable {
     }
 
     func script(_ name: String) -> String { folder + "/" + name }
+
+    /// Another program has the same name.
+    var hasGNUParallel: Bool {
+        (try? Child.start(["/bin/sh", "-c", "parallel --version | grep -q GNU"], in: scratch).wait())?.status == 0
+    }
 
     func hasPackage(_ name: String) -> Bool {
         guard let usage = try? Child.start([python, "-c", "import \(name)"], in: scratch).wait() else { return false }
