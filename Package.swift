@@ -34,6 +34,8 @@ struct Plugin {
     var target: String
     var inC = false
     var dependencies: [Target.Dependency] = ["StageKit"]
+    /// Folders in it that are targets of their own.
+    var exclude: [String] = []
 }
 
 let plugins: [Plugin] = [
@@ -45,6 +47,11 @@ let plugins: [Plugin] = [
     Plugin(folder: "write-lines", target: "WriteLines"),
     Plugin(folder: "tally", target: "Tally"),
     Plugin(folder: "write-sqlite", target: "WriteSQLite"),
+    Plugin(folder: "deduplicate", target: "Deduplicate"),
+    Plugin(folder: "template", target: "FillTemplate"),
+    Plugin(folder: "run-command", target: "RunCommand"),
+    Plugin(folder: "extract-pdf", target: "ExtractPDF"),
+    Plugin(folder: "call-http", target: "CallHTTP", dependencies: ["StageKit", "CallHTTPClient"], exclude: ["curl"]),
     Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
 ]
 
@@ -59,7 +66,7 @@ let pluginTargets: [Target] = plugins.map { plugin in
             name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
             publicHeadersPath: "include", cSettings: strictC)
         : .target(
-            name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
+            name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)", exclude: plugin.exclude,
             swiftSettings: strict, linkerSettings: onlyTheEntry)
 }
 
@@ -105,6 +112,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict),
+        .target(name: "CallHTTPClient", path: "Plugins/call-http/curl", cSettings: strictC),
         .target(name: "CBench", dependencies: ["CLinux"], path: "Sources/CBench/work", cSettings: strictC),
         .target(
             name: "BenchStage", dependencies: ["CBench", "CStage"], path: "Sources/CBench/stage",

@@ -160,6 +160,27 @@ final class BatchDriver<T: BatchTransform>: StageDriver {
     override func close() { stage.close() }
 }
 
+final class ConcurrentBatchDriver<T: ConcurrentBatchTransform>: StageDriver {
+    private var stage: T
+
+    init(_ stage: T) { self.stage = stage }
+
+    override func process(
+        _ batch: UnsafePointer<stage_batch>, _ output: UnsafePointer<stage_output>
+    ) -> stage_status {
+        // Several threads are in here at once: they share the stage, which is Sendable and is only read.
+        let stage = self.stage
+        do {
+            unsafe try stage.process(Batch(batch), into: BatchOutput(output))
+            return Status.ok
+        } catch {
+            return unsafe Status.of(error, otherwise: Status.reject, output)
+        }
+    }
+
+    override func close() { stage.close() }
+}
+
 final class SourceDriver<T: Source>: StageDriver {
     private var stage: T
 

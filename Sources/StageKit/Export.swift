@@ -27,6 +27,13 @@ public func exportStage<T: BatchTransform>(_ type: T.Type) -> StageTable {
     ) { BatchDriver(try makeStage(T.self, $0)) }
 }
 
+/// Makes the table of a transform that works on several whole batches at once.
+public func exportStage<T: ConcurrentBatchTransform>(_ type: T.Type) -> StageTable {
+    unsafe makeTable(type, kind: STAGE_KIND_TRANSFORM, flags: UInt32(STAGE_FLAG_REENTRANT)) {
+        ConcurrentBatchDriver(try makeStage(T.self, $0))
+    }
+}
+
 /// Makes the table of a source.
 public func exportStage<T: Source>(_ type: T.Type) -> StageTable {
     unsafe makeTable(type, kind: STAGE_KIND_SOURCE, flags: 0) { SourceDriver(try makeStage(T.self, $0)) }

@@ -3,8 +3,8 @@
 
 /// What every plugin says about itself, and how it is made.
 ///
-/// Conform to one of ``Transform``, ``ConcurrentTransform``, ``BatchTransform``, ``Source`` or ``Sink``, and export the
-/// type with one line:
+/// Conform to one of ``Transform``, ``ConcurrentTransform``, ``BatchTransform``, ``ConcurrentBatchTransform``, ``Source``
+/// or ``Sink``, and export the type with one line:
 ///
 ///     @c @implementation public func stage_plugin_v1() -> StageTable { exportStage(Shout.self) }
 ///
@@ -86,6 +86,12 @@ public protocol BatchTransform: Stage {
 
 extension BatchTransform {
     public mutating func finish(into output: borrowing Output) throws {}
+}
+
+/// A ``BatchTransform`` that may be given several batches at once, each on a thread of its own (`threads: n`): for stages
+/// that have many calls under way at a time.
+public protocol ConcurrentBatchTransform: Stage, Sendable {
+    func process(_ batch: borrowing Batch, into output: borrowing BatchOutput) throws
 }
 
 /// A plugin that brings records in.

@@ -4,6 +4,7 @@ import Testing
 
 private let names = [
     "read-files", "read-lines", "split-text", "count-terms", "keep", "write-lines", "tally", "write-sqlite",
+    "deduplicate", "template", "run-command", "call-http", "extract-pdf",
 ]
 
 @Test(arguments: names)
@@ -24,6 +25,8 @@ func `an unknown key is refused for good, and the message names the known ones`(
     let input = try folder.write("in.txt", "one\n")
     let configurations = [
         "read-files": ["glob": input], "read-lines": ["path": input], "tally": ["by": "/a"], "keep": ["json": "/a"],
+        "template": ["value": "x"], "run-command": ["command": ["cat"]],
+        "call-http": ["url": "localhost"],
         "write-lines": ["path": folder.path + "/out"],
         "write-sqlite": ["database": folder.path + "/out.db", "table": "t"],
     ]

@@ -31,13 +31,14 @@ import CStage
     var failures: [Failure] = []
     var sourceFailures: [SourceFailure] = []
     var delivered: [Delivered] = []
-    var checkpoint: String?
+    var checkpointBytes: [UInt8]?
     var progress: (done: UInt64, total: UInt64)?
     var explanation = ""
     var begun: [UInt32] = []
     var done: [UInt32] = []
     fileprivate var reservation: (input: UInt32, key: String, memory: UnsafeMutableRawBufferPointer)?
 
+    var checkpoint: String? { checkpointBytes.map { String(decoding: $0, as: UTF8.self) } }
     var values: [String] { emitted.map(\.value) }
     var keys: [String] { emitted.map(\.key) }
 
@@ -95,7 +96,8 @@ import CStage
                 return 0
             },
             checkpoint: { output, bytes in
-                unsafe Outcome.of(output).checkpoint = unsafe text(bytes)
+                unsafe Outcome.of(output).checkpointBytes = unsafe Array(
+                    UnsafeRawBufferPointer(start: bytes.data, count: bytes.size))
                 return 0
             },
             progress: { output, _, done, total in

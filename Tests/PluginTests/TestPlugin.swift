@@ -26,7 +26,13 @@ import Glibc
 
     /// Opens a stage; throws the refusal.
     func open(_ config: String, checkpoint: String? = nil, name: String = "stage", shard: UInt32 = 0) throws -> TestStage {
-        unsafe try TestStage(table, config: config, checkpoint: checkpoint, name: name, shard: shard)
+        unsafe try TestStage(
+            table, config: config, checkpoint: checkpoint.map { Array($0.utf8) }, name: name, shard: shard)
+    }
+
+    /// Opens a stage whose checkpoint is not text.
+    func open(_ config: String, checkpointBytes: [UInt8]) throws -> TestStage {
+        unsafe try TestStage(table, config: config, checkpoint: checkpointBytes, name: "stage", shard: 0)
     }
 }
 

@@ -8,9 +8,9 @@ import CStage
     private var me: UnsafeMutableRawPointer?
     private let log = HostLog()
 
-    init(_ table: stage_plugin, config: String, checkpoint: String?, name: String, shard: UInt32) throws {
+    init(_ table: stage_plugin, config: String, checkpoint: [UInt8]?, name: String, shard: UInt32) throws {
         unsafe self.table = unsafe table
-        let texts = unsafe [config, checkpoint ?? "", name].map { unsafe Self.copy($0) }
+        let texts = unsafe [Array(config.utf8), checkpoint ?? [], Array(name.utf8)].map { unsafe Self.copy($0) }
         unsafe memory = texts
         unsafe host = .allocate(capacity: 1)
         unsafe host.initialize(
@@ -94,8 +94,6 @@ import CStage
         outcome.record { unsafe table.finish?(me, $0) ?? -1 }
         return outcome
     }
-
-    private static func copy(_ text: String) -> UnsafeMutableRawBufferPointer { unsafe copy(Array(text.utf8)) }
 
     private static func copy(_ bytes: [UInt8]) -> UnsafeMutableRawBufferPointer {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)

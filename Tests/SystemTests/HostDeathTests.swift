@@ -24,6 +24,12 @@ import Testing
                 + #"{ name: "slow", plugin: "misbehave", with: { each_ms: 1 }, workers: 2 }"#
         ),
         (
+            "the last keys, forgotten in order",
+            #"{ name: "terms", plugin: "count-terms", with: { field: "/text" } }, "#
+                + #"{ name: "once", plugin: "deduplicate", with: { by: "/characters", max_keys: 20, when_full: "forget" }, snapshot_every: 3 }, "#
+                + #"{ name: "slow", plugin: "misbehave", with: { each_ms: 1 }, workers: 2 }"#
+        ),
+        (
             "failures and crashes",
             #"{ name: "bad", plugin: "misbehave", with: { do: "fail-permanently", each_ms: 1, when: { probability: 0.02, seed: 5 } }, workers: 2 }, "#
                 + #"{ name: "worse", plugin: "misbehave", with: { do: "segfault", when: { key_equals: "k000777" } } }"#

@@ -52,6 +52,25 @@ package struct File: ~Copyable {
         }
     }
 
+    /// The whole of a regular file of at most `limit` bytes. Throws ``SystemError`` or ``FileTooLarge``.
+    package static func contents(_ path: [UInt8], upTo limit: Int) throws -> [UInt8] {
+        let file = try reading(path)
+        let (size, isRegular) = try file.status()
+        guard isRegular else {
+            errno = EINVAL
+            throw SystemError(path, "read it: not a regular file")
+        }
+        guard size <= limit else { throw FileTooLarge(description: "\(String(decoding: path, as: UTF8.self)): has \(size) bytes") }
+        return try unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size {
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
+                let more = unsafe try file.read(into: rest, at: count)
+                if more == 0 { break }
+                count += more
+            }
+        }
+    }
+
     /// Writes all of `buffer` at `offset`.
     @unsafe package func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
         var done = 0
@@ -84,6 +103,11 @@ package struct File: ~Copyable {
     package func adviseSequential() {
         _ = posix_fadvise(descriptor, 0, 0, CInt(POSIX_FADV_SEQUENTIAL))
     }
+}
+
+/// A file is larger than its reader allows.
+package struct FileTooLarge: Error, CustomStringConvertible {
+    package let description: String
 }
 
 /// Calls `body` with the path as C wants it.

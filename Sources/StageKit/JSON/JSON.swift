@@ -46,6 +46,23 @@ public enum JSON {
         try bytes.withStageBytes { try body(unsafe try find(pointer, in: $0)) }
     }
 
+    /// `bytes` with `value`, which must be JSON, at `pointer`: in place of what stands there, or as a new last member of the
+    /// object above. Throws when `bytes` are not JSON, or have no object at the place above.
+    public static func replacing(_ pointer: JSONPointer, in bytes: [UInt8], with value: [UInt8]) throws -> [UInt8] {
+        if let place = try withValue(at: pointer, in: bytes, { $0.map { unsafe $0.offset..<($0.offset + $0.bytes.count) } }) {
+            return Array(bytes[..<place.lowerBound]) + value + bytes[place.upperBound...]
+        }
+        guard let name = pointer.tokens.last?.name, let above = pointer.parent else { return value }
+        let object = try withValue(at: above, in: bytes) { slice in
+            slice?.kind == .object ? slice.map { unsafe $0.offset..<($0.offset + $0.bytes.count) } : nil
+        }
+        guard let object else { throw JSONPointerError(description: "found no object at \"\(above)\", expected one to put \(pointer) into") }
+        let isEmpty = bytes[(object.lowerBound + 1)..<(object.upperBound - 1)].allSatisfy { [0x20, 0x0A, 0x0D, 0x09].contains($0) }
+        var member: [UInt8] = isEmpty ? [] : [UInt8(ascii: ",")]
+        appendQuoted(name, to: &member)
+        return Array(bytes[..<(object.upperBound - 1)]) + member + [UInt8(ascii: ":")] + value + bytes[(object.upperBound - 1)...]
+    }
+
     /// `text` as a JSON string, with its quotes.
     public static func quote(_ text: String) -> String {
         var result: [UInt8] = []

@@ -63,7 +63,7 @@ private final class StrayKeys {
     }
 }
 
-private struct JSONDecoding: Decoder, SingleValueDecodingContainer {
+private struct JSONDecoding: Decoder, SingleValueDecodingContainer, JSONNodeDecoder {
     let node: JSONNode
     let codingPath: [any CodingKey]
     let strays: StrayKeys

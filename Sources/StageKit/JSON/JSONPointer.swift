@@ -25,6 +25,17 @@ public struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Where the thing stands that this one is in; nil for the whole text.
+    var parent: JSONPointer? {
+        guard let slash = description.lastIndex(of: "/") else { return nil }
+        return JSONPointer(description: String(description[..<slash]), tokens: Array(tokens.dropLast()))
+    }
+
+    private init(description: String, tokens: [Token]) {
+        self.description = description
+        self.tokens = tokens
+    }
+
     private static func token(_ escaped: [UInt8], in text: String) throws -> Token {
         var name: [UInt8] = []
         var at = 0

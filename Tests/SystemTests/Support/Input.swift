@@ -16,6 +16,8 @@ enum Input {
 
 /// How much to do: a fair dose, or as many rounds as STAGEHOST_STORM says.
 enum Storm {
+    static var isOn: Bool { ProcessInfo.processInfo.environment["STAGEHOST_STORM"] != nil }
+
     static func rounds(_ usual: Int) -> Int {
         ProcessInfo.processInfo.environment["STAGEHOST_STORM"].flatMap { Int($0) } ?? usual
     }

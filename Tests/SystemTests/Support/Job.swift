@@ -8,6 +8,8 @@ final class Job {
     /// Stands in the environment of every process that descends from this job, and in that of no other.
     private let mark = "STAGE_UNDER_TEST=\(UUID().uuidString)"
     private var outputs = 0
+    /// More variables for the programs.
+    var environment: [String: String] = [:]
 
     /// - Parameter pipeline: JSON5 text of `pipeline.json5`.
     init(_ pipeline: String, in parent: String? = nil) throws {
@@ -49,6 +51,11 @@ final class Job {
     /// Runs a command to its end.
     @discardableResult
     func command(_ arguments: String..., seconds: Double = 60) throws -> Ended {
+        try command(arguments, seconds: seconds)
+    }
+
+    @discardableResult
+    func command(_ arguments: [String], seconds: Double = 60) throws -> Ended {
         try start(arguments).wait(seconds: seconds)
     }
 
@@ -64,6 +71,7 @@ final class Job {
     private func start(_ arguments: [String]) throws -> Host {
         outputs += 1
         let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
+            .merging(self.environment) { $1 }
         return try Host(
             arguments, folder: folder, output: path(".output-\(outputs)"),
             environment: environment.map { "\($0.key)=\($0.value)" } + [mark], of: self)

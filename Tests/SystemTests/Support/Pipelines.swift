@@ -30,3 +30,10 @@ extension Job {
         }
     }
 }
+
+extension Job {
+    func writeBytes(_ name: String, _ bytes: [UInt8]) throws {
+        try write(name, "")
+        try Data(bytes).write(to: URL(filePath: path(name)))
+    }
+}

@@ -1,0 +1,63 @@
+import Glibc
+
+/// Texts of the configuration in which `${NAME}` stands for a variable of the environment: what must not be in a pipeline file.
+///
+/// What came from the environment is known here, so that it can be taken out of every message again.
+struct Secrets {
+    private var values: [String] = []
+
+    /// `text` with its variables filled in. Throws a sentence about a variable that is not there.
+    mutating func expand(_ text: String) throws(MissingVariable) -> String {
+        var result = ""
+        var rest = text[...]
+        while let start = rest.range(of: "${") {
+            result += rest[..<start.lowerBound]
+            if rest[..<start.lowerBound].hasSuffix("$") {
+                // $${ stands for ${.
+                result.removeLast()
+                result += "${"
+                rest = rest[start.upperBound...]
+                continue
+            }
+            guard let end = rest[start.upperBound...].firstIndex(of: "}") else {
+                throw MissingVariable(description: "found ${ without }, expected ${NAME} for a variable of the environment")
+            }
+            let name = String(rest[start.upperBound..<end])
+            guard let value = unsafe getenv(name) else {
+                throw MissingVariable(description: "the environment variable \(name) is not set; set it where the host is started")
+            }
+            let text = unsafe String(cString: value)
+            if text.count >= 4 { values.append(text) }
+            result += text
+            rest = rest[rest.index(after: end)...]
+        }
+        return result + rest
+    }
+
+    /// The beginning of `message`, without the values that came from the environment.
+    func redact(_ message: String) -> String {
+        let clean = values.reduce(message) { text, secret in
+            text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
+        }
+        return clean.count > Self.messageCharacters ? clean.prefix(Self.messageCharacters) + "…" : clean
+    }
+
+    private static let messageCharacters = 400
+}
+
+/// What is wrong with the variables in a text.
+struct MissingVariable: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension StringProtocol {
+    /// Where `text` stands first. (Foundation has this too, and takes megabytes.)
+    fileprivate func range(of text: String) -> Range<Index>? {
+        var at = startIndex
+        while at < endIndex {
+            if self[at...].hasPrefix(text) { return at..<index(at, offsetBy: text.count) }
+            formIndex(after: &at)
+        }
+        return nil
+    }
+}
