@@ -400,7 +400,7 @@ package final class Host {
         let time = monotonicNanoseconds()
         tick.set(time + Self.tickNanoseconds)
         for worker in workers.values {
-            if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
+            if let bytes = worker.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
             // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.
             if let closedAt = worker.closedAt, time - closedAt > 2 * Self.tickNanoseconds, !worker.isClosing {
                 worker.closedAt = nil

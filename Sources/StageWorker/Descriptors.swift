@@ -13,7 +13,11 @@ enum Descriptors {
         let words = try lift(2, "stderr")
         let page = try Page(descriptor: 3)
         close(3)
-        let payloads = page.hasSharedMemory ? try PayloadMemory(reading: 4, writing: lift(5, "payloads")) : nil
+        var payloads: PayloadMemory?
+        if page.hasSharedMemory {
+            payloads = try PayloadMemory(reading: 4, writing: lift(5, "payloads"))
+            close(5)
+        }
         try replaceStandardOnes()
         return (requests, answers, words, page, payloads)
     }

@@ -61,7 +61,7 @@ import Testing
         header.dispatch = 1
         header.flags = flags
         header.blocksLength = UInt32(stated ?? block.count)
-        return try reader.event(from: ReceivedFrame(header: header, buffer: nil), of: WorkerID(1))
+        return unsafe try reader.event(from: ReceivedFrame(header: header, buffer: nil), of: WorkerID(1))
     }
 
     @Test func `an answer in a room becomes a payload in that room`() throws {
