@@ -10,10 +10,12 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
-    // Debug builds, and with them all tests, check at run time that no two accesses to a variable overlap. A release does
-    // without: the checks are a third of the scheduler's time.
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
+
+/// What is part of the host or the worker: debug builds, and with them all tests, check at run time that no two accesses to a
+/// variable overlap; a release does without, because the checks are a third of the scheduler's time. Not StageKit, which
+/// other packages build: they could not with flags of ours.
+let ours: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
 let strictC: [CSetting] = [
     .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
@@ -21,7 +23,7 @@ let strictC: [CSetting] = [
 
 /// A module of the host. Imports go downwards only: the dependency lists below are the whole truth.
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+    .target(name: name, dependencies: dependencies, swiftSettings: ours)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -90,7 +92,7 @@ let package = Package(
         .target(name: "CStage"),
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CWorker", dependencies: ["CStage"], cSettings: strictC),
-        module("StageKit", ["CStage"]),
+        .target(name: "StageKit", dependencies: ["CStage"], swiftSettings: strict),
         module("LinuxIO", ["CLinux"]),
         module("StageModel", []),
         module("StageWire", ["CLinux", "StageModel"]),

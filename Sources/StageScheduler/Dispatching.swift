@@ -72,9 +72,13 @@ extension Scheduler {
     /// An atomic stage: one worker, batch after batch; first what a new worker must be shown again. While it works on one
     /// batch, the next may be in its pipe.
     private func dispatchInOrder(_ stage: StageState) {
-        guard let worker = stage.workers.first(where: { $0.canServe }), !stage.lacksPosition else { return }
+        while dispatchNext(of: stage) {}
+    }
+
+    private func dispatchNext(of stage: StageState) -> Bool {
+        guard let worker = stage.workers.first(where: { $0.canServe }), !stage.lacksPosition else { return false }
         let follows = !worker.outstanding.isEmpty
-        guard !follows || mayFollow(worker, of: stage) else { return }
+        guard !follows || mayFollow(worker, of: stage) else { return false }
         // What the worker has in hand is the first of all that is not complete.
         let isNext = { (work: Work) in !work.isComplete && (!follows || work.inHand == 0) }
         var next = follows ? stage.works.first(where: isNext) : stage.works.first
@@ -82,8 +86,9 @@ extension Scheduler {
         guard let work = next,
             let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
             !follows || work.portions[position].isPlain && !work.isFinish
-        else { return }
+        else { return false }
         send(work.portions.remove(at: position), of: work, to: worker, stage, follows: follows)
+        return true
     }
 
     /// Whether the worker of an atomic stage may be sent another request behind the one that it has. It begins it only if

@@ -32,6 +32,7 @@ import Testing
             #expect(unsafe mmap(nil, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) == MAP_FAILED)
         }
         #expect(unsafe pwrite(memory.reading.number, "no", 2, 0) == -1)
+        #expect(unsafe write(memory.writing.number, "stray", 5) == -1, "it would spoil what lies at the beginning")
         #expect(unsafe pwrite(memory.writing.number, "yes", 3, 100) == 3)
         #expect(unsafe String(decoding: memory.bytes(100, 3), as: UTF8.self) == "yes")
     }
