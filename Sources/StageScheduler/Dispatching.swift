@@ -79,13 +79,14 @@ extension Scheduler {
         guard let worker = stage.workers.first(where: { $0.canServe }), !stage.lacksPosition else { return false }
         let follows = !worker.outstanding.isEmpty
         guard !follows || mayFollow(worker, of: stage) else { return false }
-        // What the worker has in hand is the first of all that is not complete.
+        // What the worker has in hand is the first of all that is not complete; unless that is on its way back, because what came
+        // before it did not end well. Then the one before is not sent behind it: each would wait for the other for ever.
         let isNext = { (work: Work) in !work.isComplete && (!follows || work.inHand == 0) }
         var next = follows ? stage.works.first(where: isNext) : stage.works.first
         if let replay = stage.replayable.first(where: isNext), replay.batch < next?.batch ?? .max { next = replay }
         guard let work = next,
             let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
-            !follows || work.portions[position].isPlain && !work.isFinish
+            !follows || work.portions[position].isPlain && !work.isFinish && worker.outstanding.allSatisfy({ $0.batch < work.batch })
         else { return false }
         send(work.portions.remove(at: position), of: work, to: worker, stage, follows: follows)
         return true

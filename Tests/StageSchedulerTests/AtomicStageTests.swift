@@ -152,9 +152,10 @@ import Testing
         outcome.failures = [RecordFailure(input: 1, kind: .transient, retryAfterMilliseconds: 10, message: "busy")]
         bench.say(
             .result(first.worker, first.dispatch, .ok, outcome, message: "", retryMilliseconds: 0, busyNanoseconds: 1000))
+        bench.wait(20)
+        // It is due, but what stands in the pipe comes after it.
+        #expect(!bench.out.contains { bench.scheduler.worker($0.worker)?.stage == 1 })
         bench.say(.notBegun(second.worker, second.dispatch))
-        #expect(!bench.has(1))
-        bench.wait(10)
         let again = try bench.take(1)
         guard case .process(let batch, _, _, let ranges, _, _, _) = again.request else { return }
         #expect(batch == 1 && Array(ranges.indexes) == [1])
