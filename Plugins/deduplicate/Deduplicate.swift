@@ -5,6 +5,7 @@ public func stage_plugin_v1() -> StageTable { unsafe exportStage(Deduplicate.sel
 
 /// Passes on the first record of each kind, and filters those that were there before.
 struct Deduplicate: Transform, Stateful {
+    static let hasFinish = false
     static let id = "deduplicate"
     static let version = "1.0.0"
     static let summary = "Passes on the first record with a key, value or JSON member; filters the ones that come again."

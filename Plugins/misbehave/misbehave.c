@@ -2,6 +2,7 @@
  * on stage.h alone, and no library but libc. docs/plugins/misbehave.md says what each deed and condition means.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -84,6 +85,8 @@ static stage_status open_stage(const stage_host *host, void **self) {
   me->mebibytes = -1;
   host->config_integer(host, "mib", &me->mebibytes);
   if (host->config_integer(host, "gib", &gib) == 0) me->mebibytes = gib * 1024;
+  me->signal = SIGTERM;
+  host->config_integer(host, "signal", &me->signal);
   me->counter = text_of(host, "counter");
   me->whole_batch = flag_of(host, "whole_batch");
   return STAGE_OK;
@@ -126,9 +129,10 @@ static void close_stage(void *self) {
 static const char schema[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"do\":{\"type\":\"string\",\"description\":\"The deed. Absent: every record is passed on.\",\"enum\":["
-    "\"segfault\",\"abort\",\"exit-0\",\"exit-3\",\"loop\",\"sleep\",\"allocate\",\"stack-overflow\","
-    "\"close-descriptors\",\"write-garbage\",\"flood-stdout\",\"fork-child\",\"fail-transiently\","
-    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\"]},"
+    "\"segfault\",\"abort\",\"illegal-instruction\",\"divide-by-zero\",\"bus-error\",\"raise\",\"exit-0\",\"exit-1\","
+    "\"exit-3\",\"loop\",\"sleep\",\"allocate\",\"allocate-blindly\",\"stack-overflow\",\"close-descriptors\","
+    "\"write-garbage\",\"flood-stdout\",\"fork-child\",\"fork-daemon\",\"fail-transiently\","
+    "\"fail-permanently\",\"fatal\",\"leak\",\"stop\",\"reject\",\"retry-batch\",\"kill-host\"]},"
     "\"when\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"description\":\"For which records: all conditions given must hold. Absent: for every record.\",\"properties\":{"
     "\"key_equals\":{\"type\":\"string\",\"description\":\"The key is this.\"},"
@@ -146,12 +150,13 @@ static const char schema[] =
     "\"times\":{\"type\":\"integer\",\"minimum\":1,"
     "\"description\":\"At most so many times for each record; needs memory.\"},"
     "\"memory\":{\"type\":\"string\",\"description\":\"File that a line is added to for each deed.\"}}},"
-    "\"ms\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"sleep: how long (1000). allocate: how long the memory "
-    "is held (0). fail-transiently, retry-batch: not before so many milliseconds.\"},"
+    "\"ms\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"sleep: how long (1000). allocate, allocate-blindly: how long the memory "
+    "is held (0). fork-daemon: how long it lives (1,000,000 s). fail-transiently, retry-batch: not before so many milliseconds.\"},"
     "\"each_ms\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"Pause before every record.\"},"
-    "\"mib\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"allocate (1024), leak (1), flood-stdout (64): how "
+    "\"mib\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"allocate, allocate-blindly (1024), leak (1), flood-stdout (64): how "
     "much.\"},"
     "\"gib\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"The same in GiB.\"},"
+    "\"signal\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":64,\"description\":\"raise: which (15).\"},"
     "\"counter\":{\"type\":\"string\",\"description\":\"File that the key of every record is added to, as a line, before "
     "the record is worked on.\"},"
     "\"whole_batch\":{\"type\":\"boolean\",\"description\":\"Do not say which record is in hand, nor that one is done.\"}"

@@ -12,23 +12,31 @@ typedef enum deed {
   DO_NOTHING,
   DO_SEGFAULT,
   DO_ABORT,
+  DO_ILLEGAL_INSTRUCTION,
+  DO_DIVIDE_BY_ZERO,
+  DO_BUS_ERROR,
+  DO_RAISE,
   DO_EXIT_0,
+  DO_EXIT_1,
   DO_EXIT_3,
   DO_LOOP,
   DO_SLEEP,
   DO_ALLOCATE,
+  DO_ALLOCATE_BLINDLY,
   DO_STACK_OVERFLOW,
   DO_CLOSE_DESCRIPTORS,
   DO_WRITE_GARBAGE,
   DO_FLOOD_STDOUT,
   DO_FORK_CHILD,
+  DO_FORK_DAEMON,
   DO_FAIL_TRANSIENTLY,
   DO_FAIL_PERMANENTLY,
   DO_FATAL,
   DO_LEAK,
   DO_STOP,
   DO_REJECT,
-  DO_RETRY_BATCH
+  DO_RETRY_BATCH,
+  DO_KILL_HOST
 } deed;
 
 /* For which records: every condition that is there must hold. */
@@ -51,6 +59,7 @@ typedef struct dummy {
   int64_t milliseconds; /* -1: not given */
   int64_t each_milliseconds;
   int64_t mebibytes; /* -1: not given */
+  int64_t signal;
   char *counter;
   bool whole_batch;
   _Atomic int64_t seen;

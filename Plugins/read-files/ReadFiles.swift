@@ -26,6 +26,10 @@ struct ReadFiles: Source {
             "max_bytes": {
               "description": "Larger files fail as records.",
               "type": "integer", "minimum": 1, "maximum": 268435456, "default": 268435456
+            },
+            "decompress": {
+              "description": "Whether the content of files named .gz and .zst is unpacked. Needs zlib1g, libzstd1.",
+              "type": "boolean", "default": false
             }
           }
         }
@@ -35,15 +39,18 @@ struct ReadFiles: Source {
         var glob: OneOrMore
         var content: Bool?
         var max_bytes: Int?
+        var decompress: Bool?
     }
 
     private let paths: [[UInt8]]
     private let readsContent: Bool
+    private let unpacks: Bool
     private let maximumBytes: Int
     private var next: Int
 
     init(configuration: Configuration, host: Host) throws {
         readsContent = configuration.content ?? false
+        unpacks = configuration.decompress ?? false
         maximumBytes = configuration.max_bytes ?? Int(STAGE_MAX_VALUE_BYTES)
         try ConfigurationError.check("max_bytes", maximumBytes, in: 1...Int(STAGE_MAX_VALUE_BYTES))
         var found: Set<[UInt8]> = []
@@ -92,6 +99,7 @@ struct ReadFiles: Source {
     /// Emits the file, or fails it as a record, and returns its size. Nil: it does not fit any more.
     private func deliver(_ path: [UInt8], room: Int, _ output: borrowing SourceOutput) throws -> Int? {
         do {
+            if unpacks, ByteStream.isPacked(path) { return try deliverUnpacked(path, room: room, output) }
             let file = try File.reading(path)
             let (size, isRegular) = try file.status()
             guard isRegular else { throw ReadFilesError(description: "\(text(path)): is not a regular file any more") }
@@ -117,8 +125,20 @@ struct ReadFiles: Source {
             try output.fail(key: path, value: path, "\(error)")
         } catch let error as ReadFilesError {
             try output.fail(key: path, value: path, error.description)
+        } catch let error as DamagedFile {
+            try output.fail(key: path, value: path, error.description)
         }
         return 2 * path.count
+    }
+
+    private func deliverUnpacked(_ path: [UInt8], room: Int, _ output: borrowing SourceOutput) throws -> Int? {
+        guard let content = try ByteStream.contents(path, upTo: maximumBytes) else {
+            throw ReadFilesError(description: "\(text(path)): unpacked, it is above max_bytes = \(maximumBytes)")
+        }
+        // It is unpacked again for the next batch.
+        guard content.count <= room else { return nil }
+        try output.emit(key: path, value: content)
+        return content.count + path.count
     }
 
     private func text(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }

@@ -19,7 +19,8 @@ import StageKit
 
     let maximumLineBytes: Int
 
-    private var file: File?
+    private var stream: ByteStream?
+    private let unpacks: Bool
 
     // buffer[start..<filled] has been read and not yet delivered; in the first `searched` bytes of it is no newline.
     private var buffer: UnsafeMutableRawBufferPointer
@@ -35,7 +36,8 @@ import StageKit
     private let evidence: UnsafeMutableRawBufferPointer
     private var evidenceCount = 0
 
-    init(maximumLineBytes: Int, chunkBytes: Int = 1 << 20) {
+    init(maximumLineBytes: Int, unpacks: Bool, chunkBytes: Int = 1 << 20) {
+        self.unpacks = unpacks
         self.maximumLineBytes = maximumLineBytes
         unsafe buffer = .allocate(byteCount: chunkBytes, alignment: 16)
         unsafe evidence = .allocate(byteCount: Self.evidenceBytes, alignment: 16)
@@ -50,32 +52,37 @@ import StageKit
     var offset: Int { fileOffset - (filled - start) }
 
     /// Opens `path` at `offset`; answers with what is wrong with the file, or nil.
-    func open(_ path: [UInt8], at offset: Int) throws(SystemError) -> String? {
-        let opened = try File.reading(path)
-        let (size, isRegular) = try opened.status()
+    func open(_ path: [UInt8], at offset: Int) throws -> String? {
+        let (size, isRegular) = try File.reading(path).status()
         guard isRegular else { return "is not a regular file; write it to one first" }
-        guard size >= offset else {
-            return "has \(size) bytes, but \(offset) of them were read before; the file has changed: "
-                + "put it back, or start over"
-        }
-        if offset > 0, size > offset {
+        let opened = try ByteStream(path, unpacks: unpacks)
+        if offset > 0 {
+            let isThere = try opened.skip(to: offset - 1)
             var last: UInt8 = 0
-            _ = unsafe try withUnsafeMutableBytes(of: &last) { bytes throws(SystemError) in
-                unsafe try opened.read(into: bytes, at: offset - 1)
+            let count = unsafe try withUnsafeMutableBytes(of: &last) { unsafe isThere ? try opened.read(into: $0) : 0 }
+            guard count == 1 else {
+                let found = unpacks && ByteStream.isPacked(path) ? opened.offset : size
+                return "has \(found) bytes, but \(offset) of them were read before; the file has changed: "
+                    + "put it back, or start over"
             }
-            guard last == UInt8(ascii: "\n") else {
+            // The last line needs no end: what was read up to the end of the file may end in anything.
+            if last != UInt8(ascii: "\n"), try !isAtEnd(path, offset) {
                 return "was read up to byte \(offset), which is no longer the end of a line; the file has changed: "
                     + "put it back, or start over"
             }
         }
-        opened.adviseSequential()
-        file = consume opened
+        stream = opened
         (start, filled, searched, skipped, fileOffset) = (0, 0, 0, 0, offset)
         return nil
     }
 
+    private func isAtEnd(_ path: [UInt8], _ offset: Int) throws -> Bool {
+        let probe = try ByteStream(path, unpacks: unpacks)
+        return try !probe.skip(to: offset + 1)
+    }
+
     /// The next line without its end, or nil at the end of the file.
-    func next() throws(SystemError) -> Line? {
+    func next() throws -> Line? {
         if skipped > 0 { return unsafe try skipRest() }
         while true {
             if let newline = newline(from: start + searched) {
@@ -115,7 +122,7 @@ import StageKit
     }
 
     /// Throws away the rest of a line that is too long, buffer by buffer.
-    private func skipRest() throws(SystemError) -> Line? {
+    private func skipRest() throws -> Line? {
         if skipped == 0 {
             evidenceCount = min(filled - start, Self.evidenceBytes)
             unsafe evidence.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<(start + evidenceCount)]))
@@ -137,7 +144,7 @@ import StageKit
     }
 
     /// Reads more behind what is there; 0 at the end of the file.
-    private func fill() throws(SystemError) -> Int {
+    private func fill() throws -> Int {
         if start > 0 {
             if start < filled, let base = unsafe buffer.baseAddress {
                 unsafe memmove(base, base + start, filled - start)
@@ -147,7 +154,7 @@ import StageKit
         }
         if unsafe filled == buffer.count { grow() }
         let room = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-        let count = unsafe try file?.read(into: room, at: fileOffset) ?? 0
+        let count = unsafe try stream?.read(into: room) ?? 0
         filled += count
         fileOffset += count
         return count
@@ -161,8 +168,8 @@ import StageKit
     }
 
     /// Lines of a file, counted as they would be read.
-    static func countLines(_ path: [UInt8]) throws(SystemError) -> Int {
-        let reader = LineReader(maximumLineBytes: 1 << 28)
+    static func countLines(_ path: [UInt8]) throws -> Int {
+        let reader = LineReader(maximumLineBytes: 1 << 28, unpacks: false)
         _ = try reader.open(path, at: 0)
         var count = 0
         while unsafe try reader.next() != nil { count += 1 }

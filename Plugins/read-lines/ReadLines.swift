@@ -26,6 +26,10 @@ struct ReadLines: Source {
             "max_line_bytes": {
               "description": "Longer lines fail as records.",
               "type": "integer", "minimum": 1, "maximum": 268435456, "default": 16777216
+            },
+            "decompress": {
+              "description": "Whether files named .gz and .zst are unpacked. Needs zlib1g, libzstd1.",
+              "type": "boolean", "default": true
             }
           }
         }
@@ -38,6 +42,7 @@ struct ReadLines: Source {
         var path: OneOrMore
         var key: JSONPointer?
         var max_line_bytes: Int?
+        var decompress: Bool?
     }
 
     /// The checkpoint: this many bytes and lines of this file are done, and all files before it.
@@ -49,6 +54,7 @@ struct ReadLines: Source {
 
     private let files: [[UInt8]]
     private let pointer: JSONPointer?
+    private let unpacks: Bool
     private let reader: LineReader
     private var fileIndex = 0
     private var isOpen = false
@@ -64,8 +70,9 @@ struct ReadLines: Source {
         let maximum = configuration.max_line_bytes ?? 16 << 20
         try ConfigurationError.check("max_line_bytes", maximum, in: 1...Int(STAGE_MAX_VALUE_BYTES))
         pointer = configuration.key
-        reader = LineReader(maximumLineBytes: maximum)
-        files = try Self.files(configuration.path.values, host)
+        unpacks = configuration.decompress ?? true
+        reader = LineReader(maximumLineBytes: maximum, unpacks: unpacks)
+        files = try InputFiles.find(configuration.path.values, key: "path", host)
         let position = try host.checkpoint(as: Position.self)
         if let position {
             guard let index = files.firstIndex(of: Array(position.file.utf8)), position.offset >= 0, position.line >= 0
@@ -78,31 +85,6 @@ struct ReadLines: Source {
             try openFile(at: position.offset, line: position.line)
         }
         try countRecords(position)
-    }
-
-    private static func files(_ patterns: [String], _ host: Host) throws -> [[UInt8]] {
-        var files: [[UInt8]] = []
-        var seen: Set<[UInt8]> = []
-        for pattern in patterns {
-            let found: [[UInt8]]
-            do {
-                found = try Glob(pattern).files { host.log(.warning, "\($0)") }
-            } catch {
-                throw ConfigurationError(path: ["path"], problem: "\(error)")
-            }
-            guard !found.isEmpty else {
-                throw StageFailure.fatal(
-                    "no input: no file matches \(JSON.quote(pattern)); paths are relative to the pipeline file")
-            }
-            for file in found where seen.insert(file).inserted {
-                let isText = file.withStageBytes { unsafe firstInvalidUTF8(in: $0) == nil }
-                guard isText else {
-                    throw StageFailure.fatal("\(name(file)): the name is not UTF-8; rename the file, or leave it out")
-                }
-                files.append(file)
-            }
-        }
-        return files
     }
 
     mutating func read(upTo limit: ReadLimit, into output: borrowing SourceOutput) throws -> ReadResult {
@@ -121,6 +103,10 @@ struct ReadLines: Source {
                 // What was emitted stands; the reader has not moved, and the next call meets the error again.
                 if count > 0 { break }
                 throw StageFailure.retry("\(error)")
+            } catch let error as DamagedFile {
+                // The lines before the damage are as good as any.
+                if count > 0 { break }
+                throw StageFailure.fatal("\(error)")
             }
             guard fileIndex + 1 < files.count else {
                 isAtEnd = true
@@ -218,9 +204,10 @@ struct ReadLines: Source {
     }
 
     private mutating func countRecords(_ position: Position?) throws {
-        do throws(SystemError) {
+        do {
             var bytes = 0
             for file in files {
+                guard !unpacks || !ByteStream.isPacked(file) else { return }
                 bytes += try File.reading(file).status().size
                 guard bytes <= Self.countedBytes else { return }
             }
@@ -235,7 +222,5 @@ struct ReadLines: Source {
         }
     }
 
-    private var fileName: String { Self.name(files[fileIndex]) }
-
-    private static func name(_ file: [UInt8]) -> String { String(decoding: file, as: UTF8.self) }
+    private var fileName: String { InputFiles.name(files[fileIndex]) }
 }

@@ -46,17 +46,8 @@ struct WriteLines: Sink {
     private var lines: [UInt8] = []
 
     init(configuration: Configuration, host: Host) throws {
-        guard !configuration.path.isEmpty, !configuration.path.utf8.contains(0) else {
-            throw ConfigurationError("path", found: JSON.quote(configuration.path), expected: "the path of a file")
-        }
         format = configuration.format ?? .raw
-        let position = try host.checkpoint(as: Position.self)
-        do {
-            file = try OutputFile(Array(configuration.path.utf8), cutTo: position?.bytes)
-        } catch let error as SystemError {
-            if error.isOutOfSpace { throw StageFailure.retry("\(error)") }
-            throw StageFailure.fatal("\(error)")
-        }
+        file = try OutputFile.ofSink(configuration.path, cutTo: try host.checkpoint(as: Position.self)?.bytes)
     }
 
     mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {

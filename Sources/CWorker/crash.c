@@ -137,6 +137,7 @@ static void *counter_of(const void *context) {
 }
 
 static void on_fatal_signal(int signal_number, siginfo_t *information, void *context) {
+  uint32_t error = (uint32_t)errno;
   int self = (int)syscall(SYS_gettid);
   int nobody = 0;
   if (!atomic_compare_exchange_strong(&crashing_thread, &nobody, self)) {
@@ -155,6 +156,7 @@ static void on_fatal_signal(int signal_number, siginfo_t *information, void *con
   alarm(PATIENCE_SECONDS);
 
   put32(where.signal, (uint32_t)signal_number);
+  put32(where.error, error);
   put32(where.code, (uint32_t)information->si_code);
   int has_address = information->si_code > 0 && signal_number != SIGABRT && signal_number != SIGSYS;
   uint64_t address = has_address ? (uint64_t)(uintptr_t)information->si_addr : 0;

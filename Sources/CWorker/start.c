@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,31 @@ int cworker_lift(int descriptor) {
   if (lifted < 0 && (errno == EINVAL || errno == EMFILE)) lifted = fcntl(descriptor, F_DUPFD_CLOEXEC, 64);
   return lifted < 0 ? -errno : lifted;
 }
+
+static void limit_to(int resource, rlim_t most) {
+  struct rlimit limit;
+  if (getrlimit(resource, &limit) < 0) return;
+  limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+  setrlimit(resource, &limit);
+}
+
+void cworker_limit(void) {
+  const char *core = getenv("STAGEHOST_CORE");
+  limit_to(RLIMIT_CORE, core && *core == '1' ? RLIM_INFINITY : 0);
+  const char *text = getenv("STAGEHOST_DATA_LIMIT");
+  if (text && *text) {
+    char *end;
+    unsigned long long bytes = strtoull(text, &end, 10);
+    if (*end == '\0' && bytes > 0) limit_to(RLIMIT_DATA, (rlim_t)bytes);
+  }
+  int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file >= 0) {
+    if (write(file, "900", 3) < 0) errno = 0; /* as it was, then */
+    close(file);
+  }
+}
+
+void cworker_clear_error(void) { errno = 0; }
 
 void cworker_prepare(void) {
   signal(SIGPIPE, SIG_IGN);

@@ -1,5 +1,6 @@
 /* Threads and locks, where Glibc's types import badly. */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdlib.h>
 
 #include "cworker.h"
@@ -63,6 +64,13 @@ static void *run(void *opaque) {
   cworker_alternate_stack();
   begin.body(begin.argument);
   return NULL;
+}
+
+void cworker_ignore_abort(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGABRT);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 int cworker_start_thread(void (*body)(void *), void *argument) {

@@ -80,6 +80,17 @@ package func killStrays(except known: Set<Int32>) {
     }
 }
 
+/// The same for all children, until there are none: what a killed one leaves behind is the next. Not for ever, though: a child that
+/// the kernel cannot end at once (it waits for a disk) is left to whoever comes after us.
+package func killAllStrays() {
+    let end = monotonicNanoseconds() + 1_000_000_000
+    repeat {
+        killStrays(except: [])
+        guard !childProcesses().isEmpty else { return }
+        _ = poll(nil, 0, 1)
+    } while monotonicNanoseconds() < end
+}
+
 /// Kills what has `entry` ("NAME=value") in the environment that it was started with: descendants that outlived a host which
 /// was killed itself, and so could not see to them. This process and those above it are spared.
 package func killProcesses(startedWith entry: String) {

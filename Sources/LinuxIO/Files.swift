@@ -4,18 +4,28 @@ import Glibc
 /// The whole content of a file of moderate size (at most `limit` bytes).
 package func readSmallFile(_ path: String, limit: Int = 64 << 20) throws(SystemError) -> [UInt8] {
     let file = try Descriptor.open(path, flags: O_RDONLY)
+    // One byte more than there should be, so that the end shows without another read into new memory.
+    var facts = stat()
+    let size = unsafe fstat(file.number, &facts) == 0 ? Int(facts.st_size) : 0
     var content: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
     while true {
-        let transfer = unsafe chunk.withUnsafeMutableBytes { unsafe file.read(into: $0) }
-        switch transfer {
-        case .bytes(let count):
-            content.append(contentsOf: chunk[0..<count])
-            if content.count > limit { throw SystemError("read", path, code: EFBIG) }
-        case .closed: return content
-        case .wouldBlock: return content
-        case .failed(let error): throw SystemError("read", path, code: error.code)
+        let room = content.isEmpty ? min(max(size, 4_095), limit) + 1 : 65_536
+        var problem: SystemError?
+        let part = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            loop: while count < room {
+                switch unsafe file.read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])) {
+                case .bytes(let got): count += got
+                case .closed, .wouldBlock: break loop
+                case .failed(let error):
+                    problem = SystemError("read", path, code: error.code)
+                    break loop
+                }
+            }
         }
+        if let problem { throw problem }
+        if content.isEmpty { content = part } else { content += part }
+        if content.count > limit { throw SystemError("read", path, code: EFBIG) }
+        if part.count < room { return content }
     }
 }
 
@@ -75,6 +85,7 @@ package func fileExists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0
 package struct FileFacts: Sendable, Equatable {
     package var bytes: UInt64
     package var isFolder: Bool
+    package var isRegular: Bool
     package var modifiedSeconds: Int64
 
     package init?(of path: String) {
@@ -82,6 +93,7 @@ package struct FileFacts: Sendable, Equatable {
         guard unsafe stat(path, &facts) == 0 else { return nil }
         bytes = UInt64(max(0, facts.st_size))
         isFolder = facts.st_mode & S_IFMT == S_IFDIR
+        isRegular = facts.st_mode & S_IFMT == S_IFREG
         modifiedSeconds = Int64(facts.st_mtim.tv_sec)
     }
 }

@@ -59,6 +59,18 @@ import Glibc
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt32.self)
     }
 
+    package func store64(_ value: UInt64, at offset: Int) {
+        precondition(offset >= 0 && offset + 8 <= size)
+        unsafe base.storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+    }
+
+    package func store(_ bytes: [UInt8], at offset: Int) {
+        precondition(offset >= 0 && offset + bytes.count <= size)
+        for (index, byte) in bytes.enumerated() {
+            unsafe base.storeBytes(of: byte, toByteOffset: offset + index, as: UInt8.self)
+        }
+    }
+
     /// Stores a word and wakes whoever waits for it in another process (futex).
     package func publish32(_ value: UInt32, at offset: Int) {
         precondition(offset >= 0 && offset % 4 == 0 && offset + 4 <= size)

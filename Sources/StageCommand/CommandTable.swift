@@ -26,7 +26,7 @@ package enum CommandTable {
                 OptionSpec("limit", nil, "N", form: .count, help: "End after N records"),
                 .timeLimit,
                 OptionSpec("keep", help: "Keep log segments that nobody needs any more"),
-                OptionSpec("metrics", nil, "FILE", form: .file, help: "Write metrics in OpenMetrics text"),
+                OptionSpec("metrics", nil, "FILE", form: .file, help: "Write metrics there, every two seconds"),
                 .quiet, .verbose,
             ],
             examples: [
@@ -52,7 +52,9 @@ package enum CommandTable {
             "restart", "Restart a stage while its job runs",
             details: """
                 New workers are ready before the old ones leave: no batch is lost and none is done twice. With --plugin \
-                a new build takes over; if it does worse than the old one in its first batches, the old one comes back.
+                a new build takes over; if it does worse than the old one in its first batches, the old one comes back. \
+                Later runs go on with it until the pipeline's plugin changes. For a job that does not run, the build is kept \
+                for its next run. To go back, give the pipeline's plugin.
                 """,
             arguments: [.job, .stage], options: [.plugin, .stateDirectory],
             examples: [
@@ -70,9 +72,11 @@ package enum CommandTable {
             "status", "Show how a job is doing", arguments: [.job], options: [.json, .stateDirectory],
             examples: [CommandExample("stagehost status index --json", "for a program to read")], isAvailable: true),
         CommandSpec(
-            "watch", "Show a job as it runs", arguments: [.job], options: [.stateDirectory],
+            "watch", "Show a job as it runs",
+            details: "Ends when the job's host ends, or with q. Where the output is no terminal, it is a line every few seconds.",
+            arguments: [.job], options: [.stateDirectory],
             examples: [CommandExample("stagehost watch index", "the live table, from any terminal")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "checkpoints", "Show what each stage has committed", arguments: [.job, .anyStage],
             options: [.json, .stateDirectory],
@@ -94,14 +98,24 @@ package enum CommandTable {
             ],
             examples: [CommandExample("stagehost logs index terms --follow", "as it comes")], isAvailable: true),
         CommandSpec(
-            "metrics", "Print the metrics of a job in OpenMetrics text", arguments: [.job], options: [.stateDirectory],
-            examples: [CommandExample("stagehost metrics index", "once, to the standard output")], isAvailable: false),
+            "metrics", "Print the metrics of a job",
+            details: "In the text format of Prometheus, which its textfile collector reads, or in OpenMetrics text.",
+            arguments: [.job], options: [OptionSpec("openmetrics", help: "In OpenMetrics text"), .stateDirectory],
+            examples: [
+                CommandExample("stagehost metrics index", "once, to the standard output"),
+                CommandExample("stagehost metrics index | promtool check metrics", "checked by Prometheus's own tool"),
+            ], isAvailable: true),
         CommandSpec(
-            "report", "Print the report of a job", arguments: [.job],
+            "report", "Print the report of a job",
+            details: "At the end of each run the same stands in its directory, as report.json and report.html.",
+            arguments: [.job],
             options: [
-                .json, OptionSpec("html", nil, "FILE", form: .file, help: "Write it as a page"), .stateDirectory,
+                .json, OptionSpec("html", nil, "FILE", form: .file, help: "Write it as a page instead"), .stateDirectory,
             ],
-            examples: [CommandExample("stagehost report index --html report.html", "as a page")], isAvailable: false),
+            examples: [
+                CommandExample("stagehost report index", "for people"),
+                CommandExample("stagehost report index --html report.html", "as a page"),
+            ], isAvailable: true),
     ]
 
     private static let mending: [CommandSpec] = [
@@ -118,29 +132,50 @@ package enum CommandTable {
                 CommandExample("stagehost failures index --category crash --json", "those that killed a worker"),
             ], isAvailable: true),
         CommandSpec(
-            "retry", "Try dead letters again", arguments: [.job],
+            "retry", "Try dead letters again",
+            details: """
+                They go through the stage where they failed, and on to the sink. What fails again is a dead letter again, with \
+                its history. If no host has the job, this command goes on with it, as `resume` does.
+                """,
+            arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .plugin, .stateDirectory,
-                .quiet,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("plugin", nil, "FILE", form: .file, help: "Use this build of the plugin of --stage from now on"),
+                OptionSpec("dry-run", help: "Only say which"), .set, .timeLimit, .stateDirectory, .quiet, .verbose,
             ],
-            examples: [CommandExample("stagehost retry index --stage terms", "those of one stage")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost retry index", "all of them"),
+                CommandExample("stagehost retry index --stage terms --plugin ./libstage-terms.so", "after a repair"),
+            ],
+            isAvailable: true),
         CommandSpec(
-            "discard", "Give dead letters up for good", arguments: [.job],
+            "discard", "Give dead letters up for good",
+            details: "They are listed no more and cannot be tried again; the status counts them as discarded.", arguments: [.job],
             options: OptionSpec.letterFilters + [
-                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"), .stateDirectory,
+                OptionSpec("limit", nil, "N", form: .count, help: "At most N of them"),
+                OptionSpec("dry-run", help: "Only say which"), .stateDirectory,
             ],
             examples: [CommandExample("stagehost discard index --key docs/broken.md", "those of one document")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
-            "repro", "Run one dead letter again, alone, to find out why", arguments: [.job, .letter],
+            "repro", "Run one dead letter again, alone, to find out why",
+            details: """
+                The record, the build of the plugin that failed on it, the configuration and the state that was there, in a worker \
+                of its own. The job is not touched. Exits 0 if the record passes, 4 if it fails or the worker dies.
+                """,
+            arguments: [.job, .letter],
             options: [
                 OptionSpec("gdb", help: "Under gdb"), OptionSpec("valgrind", help: "Under valgrind"), .plugin,
                 OptionSpec("export", nil, "DIR", form: .folder, help: "Write a folder that runs by itself"),
+                OptionSpec("sink", help: "Also a sink: what it does to the outside is done again"),
                 .stateDirectory,
             ],
-            examples: [CommandExample("stagehost repro index 17 --gdb", "letter 17, in a debugger")],
-            isAvailable: false),
+            examples: [
+                CommandExample("stagehost repro index 17", "letter 17"),
+                CommandExample("stagehost repro index 17 --gdb", "in a debugger"),
+                CommandExample("stagehost repro index 17 --export bug", "as a folder with a run.sh"),
+            ],
+            isAvailable: true),
         CommandSpec(
             "verify", "Check every log of a job", arguments: [.job],
             options: [OptionSpec("repair", help: "Keep every whole entry of a damaged log"), .json, .stateDirectory],
@@ -181,7 +216,7 @@ package enum CommandTable {
         CommandSpec(
             "schema", "Print a JSON Schema of pipeline files, for editors", options: [.pluginPath],
             examples: [CommandExample("stagehost schema > pipeline.schema.json", "with the options of all plugins")],
-            isAvailable: false),
+            isAvailable: true),
         CommandSpec(
             "completions", "Print completions for a shell",
             arguments: [ArgumentSpec("SHELL", "bash, zsh or fish", form: .choice(["bash", "zsh", "fish"]))],

@@ -99,6 +99,12 @@ package struct ConfigSchema: Sendable {
                 if types.contains(where: { matches(node, $0) }) { return problems }
             }
             let types = alternatives.flatMap(typeNames).map(article)
+            guard !types.isEmpty else {
+                // Alternatives without a type say which keys must be there.
+                let keys = alternatives.flatMap { strings($0["required"]) }
+                let wanted = keys.isEmpty ? "something else" : "at least one of the keys \(keys.joined(separator: ", "))"
+                return [mismatch(node, subject, expected: wanted)]
+            }
             return [mismatch(node, subject, expected: types.joined(separator: " or "))]
         }
         return nil

@@ -13,7 +13,7 @@ package struct Pipeline: Sendable {
     package var window: Setting<Int>
     /// Whether log segments stay when nobody needs them any more.
     package var keep: Setting<Bool>
-    package var progressInterval: Setting<Duration>
+    package var progressInterval: Setting<ProgressPace>
     package var recordLog: Setting<RecordLog>
     /// File for metrics in OpenMetrics text.
     package var metrics: Setting<String?>
@@ -33,6 +33,9 @@ package struct Pipeline: Sendable {
         package var records: Setting<BatchSize>
         package var bytes: Setting<Int>
     }
+
+    /// The file of `metrics`: relative paths start from the folder of the pipeline file.
+    package var metricsPath: String? { metrics.value.map { $0.hasPrefix("/") ? $0 : directory + "/" + $0 } }
 
     package func stage(named name: String) -> StageSettings? { stages.first { $0.name.value == name } }
 
@@ -55,6 +58,8 @@ package struct StageSettings: Sendable {
     /// Zero: no deadline.
     package var timeout: Setting<Duration>
     package var timeoutScope: Setting<TimeoutScope>
+    /// Whether a worker that crashes or hangs leaves a core.
+    package var core: Setting<Bool>
     package var memory: Setting<Int?>
     package var memorySoft: Setting<Int?>
     /// Batches after which a worker is replaced.

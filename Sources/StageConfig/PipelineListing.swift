@@ -14,9 +14,14 @@ extension Pipeline {
     }
 
     /// An array of `{key, value, origin}`.
-    package var listingJSON: JSONValue {
+    package var listingJSON: JSONValue { listingJSON(of: resolved) }
+
+    /// The same for eyes that may be anybody's.
+    package var listingJSONWithoutSecrets: JSONValue { listingJSON(of: resolved.map(\.withoutSecrets)) }
+
+    private func listingJSON(of entries: [ResolvedValue]) -> JSONValue {
         .array(
-            resolved.map { entry in
+            entries.map { entry in
                 .object([
                     .init("key", .string(entry.key)), .init("value", entry.value),
                     .init("origin", .string(describe(entry.origin))),

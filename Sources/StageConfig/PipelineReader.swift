@@ -64,6 +64,8 @@ struct PipelineReader {
             return nil
         }
         var top = SectionReader(resolver, path: [], node: root)
+        // Editors find the schema of the file by it.
+        _ = top.node("$schema", allowsEnvironment: false)
         let name = top.setting("name", default: Pipeline.defaultName(file: file), as: .jobName)
         if case .default = name.origin, !Names.isJobName(name.value) {
             top.report(
@@ -79,10 +81,9 @@ struct PipelineReader {
         let sync = top.setting("sync", default: .interval(.milliseconds(200)), as: .sync)
         let window = top.setting("window", default: 64, as: .window)
         let keep = top.setting("keep", default: false, as: .boolean)
-        let progressInterval = top.setting(
-            "progress_interval", default: .seconds(1), as: .duration(from: .milliseconds(10)))
+        let progressInterval = top.setting("progress_interval", default: ProgressPace.records(100), as: .pace)
         let recordLog = top.setting("log_records", default: RecordLog.failures, as: .choice)
-        let metrics = top.optional("metrics", as: .text("a path in quotes") { !$0.isEmpty })
+        let metrics = top.optional("metrics", as: .text("a path in quotes", pattern: ".") { !$0.isEmpty })
         let failures = FailureLimits(&top)
         let limits = readLimits(&top)
         let budget = readBudget(&top)

@@ -18,6 +18,14 @@ package enum BatchSize: Sendable, Hashable {
 /// Which outcomes of records the event file lists.
 package enum RecordLog: String, Sendable, CaseIterable { case failures, all, none }
 
+/// How often the event file tells of progress.
+package enum ProgressPace: Sendable, Hashable {
+    /// A line for each stage after so many records, at most a hundred a second.
+    case records(Int)
+    /// A line for each stage after this time.
+    case time(Duration)
+}
+
 /// What the deadline of a stage counts for.
 package enum TimeoutScope: String, Sendable, CaseIterable { case batch, record }
 
@@ -82,9 +90,9 @@ package struct RateSettings: Sendable {
     package var burst: Setting<Int?>
     /// Throttling never slows the stage below this many records per second.
     package var minimum: Setting<Double>
-    /// What one throttling answer multiplies the rate by.
+    /// What one throttling answer multiplies the rate by; 1: nothing changes.
     package var decrease: Setting<Double>
-    /// Records per second that come back every second; nil: a twentieth of the full rate.
+    /// Records per second that come back every second; nil: a twentieth of what it was slowed to, and more and more.
     package var increase: Setting<Double?>
 }
 

@@ -45,7 +45,7 @@ extension RateSettings {
         burst = reader.optional("burst", as: .integer(1...1_000_000_000))
         let full = recordsPerSecond.value
         minimum = reader.setting("minimum", default: min(1, full ?? 1), as: .perSecond)
-        decrease = reader.setting("decrease", default: 0.5, as: .number(0.01...0.99, "a number from 0.01 to 0.99"))
+        decrease = reader.setting("decrease", default: 0.5, as: .number(0.01...1, "a number from 0.01 to 1"))
         increase = reader.optional("increase", as: .perSecond)
         guard let full else {
             if let place = burst.place {
@@ -82,7 +82,8 @@ extension ValueForm where Value == Int {
 }
 
 extension ValueForm where Value == String {
-    static let jobName = text(Names.jobNameRule, where: Names.isJobName)
+    static let jobName = text(Names.jobNameRule, pattern: "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$", where: Names.isJobName)
+    static let name = text(Names.nameRule, pattern: "^[a-z0-9_-]{1,64}$", where: Names.isName)
 }
 
 extension ValueForm where Value == BatchSize {
@@ -97,6 +98,7 @@ extension ValueForm where Value == BatchSize {
             case .automatic: .string("auto")
             }
         },
+        schema: .anyOf([.object([.init("enum", .array([.string("auto")]))]), number.schema]),
         help: { node in number.help(node) ?? node.string.flatMap { Suggestion.question(for: $0, among: ["auto"]) } })
 }
 
@@ -119,10 +121,29 @@ extension ValueForm where Value == SyncPolicy {
             case .never: .string("never")
             }
         },
+        schema: .anyOf([
+            .object([.init("enum", .array([.string("batch"), .string("never")]))]), ValueForm<Duration>.duration().schema,
+        ]),
         help: { node in
             ValueForm<Duration>.duration().help(node)
                 ?? node.string.flatMap { Suggestion.question(for: $0, among: ["batch", "never"]) }
         })
+}
+
+extension ValueForm where Value == ProgressPace {
+    static let pace = ValueForm(
+        expected: "a number of records such as 100, or a duration such as \"1s\"",
+        decode: { node in
+            if let count = ValueForm<Int>.integer(1...1_000_000_000).decode(node) { return .records(count) }
+            return ValueForm<Duration>.duration(from: .milliseconds(10)).decode(node).map { .time($0) }
+        },
+        encode: { pace in
+            switch pace {
+            case .records(let count): .integer(Int64(count))
+            case .time(let interval): .string(DurationText.format(interval))
+            }
+        },
+        schema: .anyOf([ValueForm<Int>.integer(1...1_000_000_000).schema, ValueForm<Duration>.duration().schema]))
 }
 
 extension ValueForm where Value == [RetryCategory] {
@@ -133,7 +154,8 @@ extension ValueForm where Value == [RetryCategory] {
             let categories = elements.compactMap { $0.string.flatMap(RetryCategory.init(rawValue:)) }
             return categories.count == elements.count ? categories : nil
         },
-        encode: { .array($0.map { .string($0.rawValue) }) })
+        encode: { .array($0.map { .string($0.rawValue) }) },
+        schema: .schema("array", .init("items", ValueForm<RetryCategory>.choice.schema)))
 }
 
 /// What things may be called.

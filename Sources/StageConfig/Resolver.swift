@@ -17,10 +17,16 @@ final class Resolver {
     /// The origins of a pipeline that is read back: there, all values stand in one file.
     let recordedOrigins: [String: Origin]
     private var consulted: Set<String> = []
+    /// Every key that was asked for, while a schema is made; else nil.
+    var declared: [DeclaredKey]?
 
     init(environment: [String: String], recordedOrigins: [String: Origin]) {
         self.environment = environment
         self.recordedOrigins = recordedOrigins
+    }
+
+    func declare(_ path: [String], _ schema: JSONValue, fallback: JSONValue? = nil, isRequired: Bool = false) {
+        declared?.append(DeclaredKey(path: path, schema: schema, fallback: fallback, isRequired: isRequired))
     }
 
     static func variable(for path: [String]) -> String {

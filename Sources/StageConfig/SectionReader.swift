@@ -55,6 +55,7 @@ struct SectionReader {
     }
 
     mutating func setting<Value>(_ key: String, default fallback: Value, as form: ValueForm<Value>) -> Setting<Value> {
+        resolver.declare(path + [key], form.schema, fallback: form.encode(fallback))
         let given = read(key, as: form)
         let setting = given ?? Setting(fallback)
         let origin = resolver.record(path + [key], form.encode(setting.value), setting.origin)
@@ -62,6 +63,7 @@ struct SectionReader {
     }
 
     mutating func optional<Value>(_ key: String, as form: ValueForm<Value>) -> Setting<Value?> {
+        resolver.declare(path + [key], form.schema)
         let given = read(key, as: form)
         let value = given.map { form.encode($0.value) } ?? .null
         let origin = resolver.record(path + [key], value, given?.origin ?? .default)
@@ -70,6 +72,7 @@ struct SectionReader {
 
     /// A key that must be there; nil, with a diagnostic, when it is not or does not fit.
     mutating func required<Value>(_ key: String, as form: ValueForm<Value>, help: String) -> Setting<Value>? {
+        resolver.declare(path + [key], form.schema, isRequired: true)
         guard let node = node(key) else {
             resolver.diagnostics.append(
                 Diagnostic(

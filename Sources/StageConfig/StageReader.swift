@@ -11,7 +11,7 @@ struct StageReader {
         // A name from the environment would change what the other variables of the stage are called.
         let name = readName(&stage, number: number)
         let plugin = stage.required(
-            "plugin", as: .text("the name of a plugin, or a path with a slash in it") { !$0.isEmpty },
+            "plugin", as: .text("the name of a plugin, or a path with a slash in it", pattern: ".") { !$0.isEmpty },
             help: "write plugin: \"NAME\"; `stagehost plugins` lists what there is")
         let with = readWith(&stage, node)
         let workers = stage.setting("workers", default: 1, as: .integer(1...256))
@@ -21,6 +21,7 @@ struct StageReader {
         let ordered = stage.setting("ordered", default: true, as: .boolean)
         let timeout = stage.setting("timeout", default: .zero, as: .duration())
         let timeoutScope = stage.setting("timeout_per", default: TimeoutScope.batch, as: .choice)
+        let core = stage.setting("core", default: false, as: .boolean)
         let memory = stage.optional("memory", as: .size(from: 1 << 20))
         let memorySoft = stage.optional("memory_soft", as: .size(from: 1 << 20))
         let recycleAfter = stage.optional("recycle_after", as: .integer(1...1_000_000_000))
@@ -48,14 +49,15 @@ struct StageReader {
         }
         return StageSettings(
             name: name, plugin: plugin, with: with, workers: workers, threads: threads, standby: standby,
-            durable: durable, ordered: ordered, timeout: timeout, timeoutScope: timeoutScope, memory: memory,
+            durable: durable, ordered: ordered, timeout: timeout, timeoutScope: timeoutScope, core: core, memory: memory,
             memorySoft: memorySoft, recycleAfter: recycleAfter, snapshotEvery: snapshotEvery, probation: probation,
             retry: retry, restart: restart, on: rules, onGiveUp: onGiveUp, rate: rate, limit: limit,
             failures: failures, window: window)
     }
 
     private func readName(_ stage: inout SectionReader, number: Int) -> Setting<String>? {
-        let form = ValueForm.text(Names.nameRule, where: Names.isName)
+        let form = ValueForm.name
+        resolver.declare(stage.path + ["name"], form.schema, isRequired: true)
         guard let node = stage.node("name", allowsEnvironment: false) else {
             stage.report(
                 "stage \(number) has no name", at: stage.place.map { Place($0.source, $0.range.prefix(1)) },
@@ -70,6 +72,7 @@ struct StageReader {
     private func readWith(_ stage: inout SectionReader, _ node: ConfigNode) -> ConfigNode {
         // The environment does not reach into it: names of its keys may be of any case.
         let given = stage.node("with", allowsEnvironment: false)
+        resolver.declare(stage.path + ["with"], .schema("object"))
         let with = given ?? ConfigNode(.object([]), at: Place(node.place.source, node.place.range.prefix(1)))
         guard case .object = with.content else {
             stage.report(
@@ -126,7 +129,7 @@ struct StageReader {
     /// A larger `with` is listed as one value.
     private static let mostListedMembers = 256
 
-    private static let causes = [
+    static let causes = [
         "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGKILL", "SIGTERM", "SIGPIPE",
         "SIGXCPU", "SIGXFSZ", "timeout", "memory", "exit", "protocol",
     ]

@@ -78,3 +78,13 @@ private func scaled(_ number: Substring, by unit: Int64) -> Int64? {
     guard number.first != ".", number.last != ".", let value = Double(number) else { return nil }
     return Int64(exactly: (value * Double(unit)).rounded())
 }
+
+extension Duration {
+    /// The whole duration in nanoseconds; what is negative counts as nothing.
+    package var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product + UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -4,6 +4,8 @@ struct ValueForm<Value: Sendable>: Sendable {
     var expected: String
     var decode: @Sendable (ConfigNode) -> Value?
     var encode: @Sendable (Value) -> JSONValue
+    /// The same for editors: a JSON Schema that refuses nothing which `decode` takes.
+    var schema: JSONValue
     /// One thing to do about a value that does not fit.
     var help: @Sendable (ConfigNode) -> String? = { _ in nil }
 }
@@ -22,6 +24,8 @@ extension ValueForm where Value == Int {
                 return value.flatMap { range.contains($0) ? $0 : nil }
             },
             encode: { .integer(Int64($0)) },
+            schema: .schema(
+                "integer", .init("minimum", .integer(Int64(range.lowerBound))), .init("maximum", .integer(Int64(range.upperBound)))),
             help: { node in node.string.flatMap(Int64.init).map { "write \($0) without quotes" } })
     }
 
@@ -36,6 +40,7 @@ extension ValueForm where Value == Int {
                 return value.flatMap { (least...most).contains($0) ? $0 : nil }
             },
             encode: { .string(SizeText.format($0)) },
+            schema: .schema("string", .init("pattern", .string("^[0-9.]+ *[KMGTkmgt]?[iI]?[bB]?$"))).orZero,
             help: { node in
                 if let number = node.bareNumber { return "a size needs a unit: \"\(number)B\" or \"\(number)MiB\"" }
                 guard let text = node.string, SizeText.parse(text) == nil, SizeText.parse(text + "iB") != nil else {
@@ -60,6 +65,7 @@ extension ValueForm where Value == Double {
                 return value.flatMap { range.contains($0) ? $0 : nil }
             },
             encode: { value in Int64(exactly: value).map { .integer($0) } ?? .number(value) },
+            schema: .schema("number", .init("minimum", .number(range.lowerBound)), .init("maximum", .number(range.upperBound))),
             help: { node in
                 node.string.flatMap(Double.init).map { "write \(JSONValue.number($0).json()) without quotes" }
             })
@@ -79,6 +85,7 @@ extension ValueForm where Value == Bool {
             return value
         },
         encode: { .boolean($0) },
+        schema: .schema("boolean"),
         help: { node in
             switch node.string?.lowercased() {
             case "true", "yes", "on": "write true"
@@ -90,14 +97,16 @@ extension ValueForm where Value == Bool {
 
 extension ValueForm where Value == String {
     static func text(
-        _ expected: String = "text in quotes", where isValid: @escaping @Sendable (String) -> Bool = { _ in true }
+        _ expected: String = "text in quotes", pattern: String? = nil,
+        where isValid: @escaping @Sendable (String) -> Bool = { _ in true }
     )
         -> ValueForm
     {
         ValueForm(
             expected: expected,
             decode: { node in node.text.flatMap { isValid($0) ? $0 : nil } },
-            encode: { .string($0) })
+            encode: { .string($0) },
+            schema: pattern.map { .schema("string", .init("pattern", .string($0))) } ?? .schema("string"))
     }
 }
 
@@ -112,6 +121,7 @@ extension ValueForm where Value == Duration {
                 return value.flatMap { (least...most).contains($0) ? $0 : nil }
             },
             encode: { .string(DurationText.format($0)) },
+            schema: .schema("string", .init("pattern", .string("^(0|([0-9.]+(d|h|m|s|ms|us))+)$"))).orZero,
             help: { node in
                 node.bareNumber.map { "a duration needs a unit: \"\($0)s\" or \"\($0)ms\"" }
             })
@@ -127,6 +137,7 @@ extension ValueForm where Value: RawRepresentable & CaseIterable, Value.RawValue
             expected: quoted.dropLast().joined(separator: ", ") + " or " + (quoted.last ?? ""),
             decode: { $0.string.flatMap(Value.init(rawValue:)) },
             encode: { .string($0.rawValue) },
+            schema: .object([.init("enum", .array(words.map(JSONValue.string)))]),
             help: { $0.text.flatMap { Suggestion.question(for: $0, among: words) } })
     }
 }

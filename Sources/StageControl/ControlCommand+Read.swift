@@ -1,4 +1,5 @@
 import StageConfig
+import StageModel
 
 /// Why a request is none, in one line.
 struct ControlRefusal: Error, Equatable {
@@ -10,6 +11,7 @@ struct ControlRefusal: Error, Equatable {
 extension ControlCommand {
     private static let keys: [String: [String]] = [
         "status": [], "pause": ["release"], "resume": [], "stop": [], "restart": ["stage", "plugin"],
+        "retry": ["stage", "letters"], "discard": ["stage", "letters"],
     ]
 
     /// Reads a request: a JSON object with "command" and the keys of that command, and no others.
@@ -34,6 +36,10 @@ extension ControlCommand {
                 throw ControlRefusal("\"plugin\" must be an absolute path: the host has a working directory of its own")
             }
             return .restart(stage: stage, plugin: plugin)
+        case "retry", "discard":
+            guard let stage = try text("stage", of: root) else { throw ControlRefusal("\"\(word)\" needs a \"stage\"") }
+            let letters = try numbers("letters", of: root)
+            return word == "retry" ? .retry(stage: stage, letters: letters) : .discard(stage: stage, letters: letters)
         default: return .status
         }
     }
@@ -51,6 +57,24 @@ extension ControlCommand {
         case .some(.boolean(let value)): return value
         case .some: throw ControlRefusal("\"\(key)\" must be true or false")
         }
+    }
+
+    /// Pairs of first and last number.
+    private static func numbers(_ key: String, of root: ConfigNode) throws(ControlRefusal) -> LetterNumbers {
+        let refusal = ControlRefusal("\"\(key)\" must be an array of ascending pairs of numbers, such as [[1,9],[12,12]]")
+        guard case .array(let list) = root[key]?.content, !list.isEmpty else { throw refusal }
+        var pairs: [[UInt64]] = []
+        for element in list {
+            guard case .array(let pair) = element.content else { throw refusal }
+            var numbers: [UInt64] = []
+            for number in pair {
+                guard case .integer(let value) = number.content, value > 0 else { throw refusal }
+                numbers.append(UInt64(value))
+            }
+            pairs.append(numbers)
+        }
+        guard let letters = LetterNumbers(validating: pairs) else { throw refusal }
+        return letters
     }
 
     /// A name or a path: nothing that would end early or spoil a line when it is printed.

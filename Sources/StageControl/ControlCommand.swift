@@ -1,4 +1,5 @@
 import StageConfig
+package import StageModel
 
 /// What somebody wants of a running host.
 package enum ControlCommand: Equatable, Sendable {
@@ -10,6 +11,10 @@ package enum ControlCommand: Equatable, Sendable {
     case stop
     /// New workers for a stage; `plugin` is the absolute path of another build.
     case restart(stage: String, plugin: String?)
+    /// Dead letters of a stage are to be tried again.
+    case retry(stage: String, letters: LetterNumbers)
+    /// Dead letters of a stage are given up for good.
+    case discard(stage: String, letters: LetterNumbers)
     /// A word that stands for no command. The server has answered it: there is nothing left to do but to take note.
     case unknown(String)
 
@@ -19,6 +24,10 @@ package enum ControlCommand: Equatable, Sendable {
         switch self {
         case .status, .resume, .stop, .unknown: break
         case .pause(let release): members.append(.init("release", .boolean(release)))
+        case .retry(let stage, let letters), .discard(let stage, let letters):
+            members.append(.init("stage", .string(stage)))
+            let pairs = letters.pairs.map { JSONValue.array($0.map { .integer(Int64(clamping: $0)) }) }
+            members.append(.init("letters", .array(pairs)))
         case .restart(let stage, let plugin):
             members.append(.init("stage", .string(stage)))
             if let plugin { members.append(.init("plugin", .string(plugin))) }
@@ -33,6 +42,8 @@ package enum ControlCommand: Equatable, Sendable {
         case .resume: "resume"
         case .stop: "stop"
         case .restart: "restart"
+        case .retry: "retry"
+        case .discard: "discard"
         case .unknown(let word): word
         }
     }

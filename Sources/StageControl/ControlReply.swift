@@ -16,6 +16,13 @@ package struct ControlReply: Sendable {
         self.more = more
     }
 
+    /// What was asked for was not even tried, and may be asked for again.
+    package static func denial(_ message: String) -> ControlReply {
+        ControlReply(ok: false, message, last: true, more: [.init("denied", .boolean(true))])
+    }
+
+    package var isDenial: Bool { more.contains { $0.key == "denied" } }
+
     /// One line, without the newline.
     package var json: String {
         var members = [JSONValue.Member("ok", .boolean(isOK)), .init("message", .string(message))]

@@ -91,7 +91,7 @@ private func makeTable<T: Stage>(
                 } : nil,
             process: isSource ? nil : { unsafe StageDriver.of($0).process($1, $2) },
             sync: { unsafe StageDriver.of($0).sync($1) },
-            finish: { unsafe StageDriver.of($0).finish($1) },
+            finish: T.hasFinish ? { unsafe StageDriver.of($0).finish($1) } : nil,
             close: { me in
                 guard let me = unsafe me else { return }
                 let driver = unsafe Unmanaged<StageDriver>.fromOpaque(me)

@@ -28,6 +28,9 @@ public protocol Stage {
     /// How many workers of one stage may run at once; 0: any number. Default: any number of transforms, one source,
     /// one sink.
     static var maxWorkers: Int { get }
+    /// Whether `finish` does anything. Default: true. A ``Stateful`` stage that says false can take dead letters that are
+    /// tried again after the end of the input; one that sums up in its `finish` cannot.
+    static var hasFinish: Bool { get }
 
     /// Gets ready. Whatever it throws refuses the stage for good, except `StageFailure.retry`, which tries again later.
     init(configuration: Configuration, host: Host) throws
@@ -39,6 +42,7 @@ public protocol Stage {
 extension Stage {
     public static var configurationSchema: String? { nil }
     public static var maxWorkers: Int { 0 }
+    public static var hasFinish: Bool { true }
     public mutating func close() {}
 }
 

@@ -32,6 +32,12 @@ extension StageLog {
         return freed
     }
 
+    /// Whether `retire` would let go of entries now.
+    package func wouldRetire(through batch: UInt64) -> Bool {
+        let through = min(batch, committedThrough)
+        return through >= mark.watermark && segments.count > 1 && segments[0].lastBatch <= through
+    }
+
     private func carryCheckpoint(notAbove batch: UInt64, outOf count: Int) throws(LogError) {
         guard let newest = lastCheckpoint(notAbove: batch), newest.segment < segments[count].number else { return }
         let extra = try self.extra(of: newest)

@@ -124,10 +124,13 @@ package struct IndexRanges: Sendable, Equatable, Hashable {
     }
 
     /// The lower and the upper half, by number of indexes; the lower one is the larger when the number is odd.
-    package func halves() -> (IndexRanges, IndexRanges) {
+    package func halves() -> (IndexRanges, IndexRanges) { split(at: (count + 1) / 2) }
+
+    /// The first so many indexes, and the others.
+    package func split(at count: Int) -> (IndexRanges, IndexRanges) {
         var lower = IndexRanges()
         var upper = IndexRanges()
-        var left = (count + 1) / 2
+        var left = max(0, count)
         for range in ranges {
             let take = min(left, range.count)
             let middle = range.lowerBound + UInt32(take)

@@ -1,5 +1,17 @@
 /// Numbers as people read them.
 package enum HumanNumbers {
+    /// "cents 12.5, tokens 80,000"
+    package static func amounts(_ amounts: [String: Double]) -> String {
+        amounts.sorted { $0.key < $1.key }.map { "\(PrintableText.line($0.key, limit: 40)) \(amount($0.value))" }
+            .joined(separator: ", ")
+    }
+
+    /// A sum that need not be a whole number.
+    package static func amount(_ value: Double) -> String {
+        let isWhole = value.rounded() == value && value >= 0 && value < 1e15
+        return isWhole ? count(UInt64(value)) : fixed(value, digits: 2)
+    }
+
     /// "1,234,567"
     package static func count(_ value: UInt64) -> String {
         let digits = Array(String(value))
@@ -36,6 +48,15 @@ package enum HumanNumbers {
         }
         return "\(value) B"
     }
+
+    /// "40 µs", "1.5 ms", "2.4 s", "12:05"
+    package static func seconds(_ value: Double) -> String {
+        guard value < 120 else { return clock(seconds: value) }
+        if value >= 1 { return short(value) + " s" }
+        return value >= 0.001 ? short(value * 1e3) + " ms" : short(value * 1e6) + " µs"
+    }
+
+    private static func short(_ value: Double) -> String { fixed(value, digits: value < 10 ? 1 : 0) }
 
     /// "53.8%"
     package static func percent(_ share: Double) -> String { fixed(share * 100, digits: 1) + "%" }

@@ -1,4 +1,4 @@
-/// What messages of one kind have in common: numbers and quoted parts are left out, so that a thousand failures make a
+/// What messages of one kind have in common: numbers, paths and quoted parts are left out, so that a thousand failures make a
 /// few groups.
 package enum MessageShape {
     private static let limitCharacters = 160
@@ -9,6 +9,11 @@ package enum MessageShape {
         while let character = rest.first {
             // An apostrophe inside a word opens nothing.
             let isApostrophe = character == "'" && (result.last?.isLetter ?? false)
+            if let path = path(at: rest, after: result.last) {
+                result += "…/…"
+                rest = rest[path.endIndex...]
+                continue
+            }
             if "\"'`“".contains(character), !isApostrophe, let end = closing(character, in: rest) {
                 result.append(character)
                 result += "…"
@@ -23,6 +28,16 @@ package enum MessageShape {
             }
         }
         return result.count > limitCharacters ? result.prefix(limitCharacters - 1) + "…" : result
+    }
+
+    /// The path or address that begins here, without the punctuation behind it.
+    private static func path(at rest: Substring, after last: Character?) -> Substring? {
+        guard last.map({ $0.isWhitespace || "(=:[".contains($0) }) ?? true else { return nil }
+        var word = rest.prefix { !$0.isWhitespace && !"\"'`“,;)]".contains($0) }
+        while let end = word.last, ":.".contains(end) { word = word.dropLast() }
+        let slashes = word.count { $0 == "/" }
+        let begins = ["/", "./", "../", "~/"].contains { word.hasPrefix($0) }
+        return word.count > 2 && (begins && slashes > 0 || slashes > 1 || slashes == 1 && word.contains(".")) ? word : nil
     }
 
     private static func closing(_ quote: Character, in text: Substring) -> Substring.Index? {

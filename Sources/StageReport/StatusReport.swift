@@ -23,6 +23,8 @@ package struct StatusReport: Sendable {
     package var etaSeconds: Double?
     package var elapsedSeconds: Double
     package var message: String?
+    /// What earlier runs of the job had done, and this one did not do again.
+    package var saved = Saved()
 
     package init(job: String, state: String? = nil, status: JobStatus, plugins: [String], progress: Progress, message: String? = nil) {
         self.job = job
@@ -40,7 +42,7 @@ package struct StatusReport: Sendable {
         .object([
             .init("job", .string(job)),
             .init("state", .string(state)),
-            .init("message", message.map(JSONValue.string) ?? .null),
+            .init("message", (message ?? status.waitsFor).map(JSONValue.string) ?? .null),
             .init(
                 "records",
                 .object([
@@ -48,13 +50,41 @@ package struct StatusReport: Sendable {
                     .init("written", .count(status.written)),
                     .init("filtered", .count(status.filtered)),
                     .init("failed", .count(status.failed)),
+                    .init("discarded", .count(status.discarded)),
                     .init("at_risk", .count(status.atRisk)),
                     .init("total", total.map(JSONValue.count) ?? .null),
                 ])),
             .init("rate_per_second", .rounded(ratePerSecond)),
             .init("eta_seconds", etaSeconds.map(JSONValue.rounded) ?? .null),
             .init("elapsed_seconds", .rounded(elapsedSeconds)),
+            .init("costs", .amounts(status.costs)),
+            .init("saved", saved.json),
             .init("stages", .array(zip(status.stages, plugins).map(stage))),
+        ])
+    }
+
+    /// The last deaths of a stage's workers that are told.
+    package static let deathsShown = 10
+
+    private func death(_ death: DeathRecord) -> JSONValue {
+        let at =
+            switch death.time {
+            case .earlier(let text): text
+            case .now(let moment): Timestamp.text(ofMonotonic: moment.nanoseconds)
+            }
+        let explained: JSONValue =
+            switch death.explanation {
+            case .open: .null
+            case .found: .boolean(true)
+            case .unexplained: .boolean(false)
+            }
+        return .object([
+            .init("at", .string(at)), .init("cause", .string(death.cause)), .init("message", .string(death.message)),
+            .init("signal", death.signal.map(JSONValue.string) ?? .null),
+            .init("exit_code", death.exitCode.map { .integer(Int64($0)) } ?? .null),
+            .init("batch", death.batch.map(JSONValue.count) ?? .null),
+            .init("index", death.index.map { .integer(Int64($0)) } ?? .null), .init("worker", .count(death.worker)),
+            .init("explained", explained),
         ])
     }
 
@@ -65,26 +95,42 @@ package struct StatusReport: Sendable {
             .init("kind", .string(stage.kind.name)),
             .init("state", .string(stage.state)),
             .init("workers", .integer(Int64(stage.workers))),
-            .init("batches", .count(stage.batches)),
+            .init("batches", .count(stage.committedThrough + UInt64(stage.committedBeyond))),
             .init("records_in", .count(stage.counts.inputs)),
             .init("records_out", .count(stage.kind == .sink ? stage.counts.passed : stage.counts.outputs)),
             .init("filtered", .count(stage.counts.filtered)),
             .init("failed", .count(stage.counts.failed)),
+            .init("discarded", .count(stage.discarded)),
+            .init(
+                "failed_by", .object(stage.failedBy.sorted { $0.key < $1.key }.map { .init($0.key, .count($0.value)) })),
             .init("retries", .count(stage.retries)),
             .init("crashes", .count(stage.crashes)),
             .init("restarts", .count(stage.restarts)),
             .init("unexplained_deaths", .count(stage.unexplainedDeaths)),
+            .init("deaths", .array(stage.tally.deaths.suffix(Self.deathsShown).map(death))),
             .init("rss_bytes", .count(stage.residentBytes)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
-            .init(
-                "metrics",
-                .object(stage.metrics.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })),
+            .init("metrics", .amounts(stage.metrics)),
+            .init("rate", stage.rate.map(rate) ?? .null),
             .init("message", stage.message.isEmpty ? .null : .string(stage.message)),
+        ])
+    }
+
+    private func rate(_ rate: RateStatus) -> JSONValue {
+        .object([
+            .init("records_per_second", .rounded(rate.recordsPerSecond)),
+            .init("full", rate.full.map(JSONValue.rounded) ?? .null), .init("slowed", .boolean(rate.isSlowed)),
+            .init("refusals", .count(rate.refusals)),
         ])
     }
 }
 
 extension JSONValue {
+    /// Sums by name.
+    package static func amounts(_ amounts: [String: Double]) -> JSONValue {
+        .object(amounts.sorted { $0.key < $1.key }.map { .init($0.key, .number($0.value)) })
+    }
+
     package static func count(_ value: UInt64) -> JSONValue { .integer(Int64(clamping: value)) }
 
     /// To a thousandth: nobody reads more.

@@ -8,20 +8,35 @@ package struct StoredStatus: Sendable {
     package struct Stage: Sendable {
         package var name: String
         package var plugin: String
+        /// The build that serves the stage, where it came from, and what is to be said of that; nil where nothing is known.
+        package var digest: String?
+        package var origin: String?
+        package var remark: String?
         package var kind: StageKind
         package var counts: Counts
+        /// Dead letters that were given up for good.
+        package var discarded: UInt64
+        /// Sums of what the plugin reports, by name.
+        package var metrics: [String: Double]
         package var batches: UInt64
         package var committedThrough: UInt64
         package var isDone: Bool
 
         package init(
-            name: String, plugin: String, kind: StageKind, counts: Counts, batches: UInt64, committedThrough: UInt64,
+            name: String, plugin: String, digest: String? = nil, origin: String? = nil, remark: String? = nil,
+            kind: StageKind, counts: Counts, discarded: UInt64 = 0, metrics: [String: Double] = [:],
+            batches: UInt64, committedThrough: UInt64,
             isDone: Bool
         ) {
             self.name = name
             self.plugin = plugin
+            self.digest = digest
+            self.origin = origin
+            self.remark = remark
             self.kind = kind
             self.counts = counts
+            self.discarded = discarded
+            self.metrics = metrics
             self.batches = batches
             self.committedThrough = committedThrough
             self.isDone = isDone
@@ -44,17 +59,52 @@ package struct StoredStatus: Sendable {
     ) {
         self.job = job
         self.state = state
-        self.message = message
+        let word = LastWord(lastWord)
+        // Why a job that runs is paused, says its host.
+        self.message = message ?? (isRunning ? word.root.text("message") : nil)
         self.isRunning = isRunning
         self.sourceHasEnded = sourceHasEnded
         self.stages = stages
-        self.lastWord = LastWord(lastWord)
+        self.lastWord = word
     }
+
+    /// The status of a host that has just been asked. What it has in hand and what it has done belong to one moment, and
+    /// so all of it is the host's.
+    package init(job: String, live: JSONValue, stages: [(name: String, plugin: String, kind: StageKind)]) {
+        let word = LastWord(live)
+        self.job = job
+        let said = word.root.text("state") ?? ""
+        state = Self.statesOfAHost.contains(said) ? said : "running"
+        message = nil
+        isRunning = true
+        self.stages = stages.map { name, plugin, kind in
+            let stage = word.stage(name)
+            let out = stage.count("records_out")
+            let isSink = kind == .sink
+            return Stage(
+                name: name, plugin: plugin, kind: kind,
+                counts: Counts(
+                    inputs: stage.count("records_in"), passed: isSink ? out : 0, filtered: stage.count("filtered"),
+                    failed: stage.count("failed"), outputs: isSink ? 0 : out),
+                batches: stage.count("batches"), committedThrough: stage["checkpoint"].count("batch"),
+                isDone: stage.text("state") == "done")
+        }
+        let total = word.records.optionalCount("total")
+        sourceHasEnded = total != nil && total == self.stages.first?.counts.inputs
+        lastWord = word
+    }
+
+    private static let statesOfAHost: Set = ["running", "paused", "holding", "interrupted", "stopped", "failed", "complete"]
 
     package var read: UInt64 { stages.first?.counts.inputs ?? 0 }
     package var written: UInt64 { stages.last?.counts.passed ?? 0 }
     package var filtered: UInt64 { stages.reduce(0) { $0 + $1.counts.filtered } }
     package var failed: UInt64 { stages.reduce(0) { $0 + $1.counts.failed } }
+    package var discarded: UInt64 { stages.reduce(0) { $0 + $1.discarded } }
+    /// Sums over all stages of what their plugins report.
+    package var costs: [String: Double] {
+        stages.reduce(into: [:]) { sums, stage in sums.merge(stage.metrics) { $0 + $1 } }
+    }
     /// Of a host that was killed: what it had in hand then.
     package var atRisk: UInt64 { lastWord.records.count("at_risk") }
     package var total: UInt64? { sourceHasEnded ? read : lastWord.records.optionalCount("total") }
@@ -73,11 +123,12 @@ package struct StoredStatus: Sendable {
                 lastWord.records.completed([
                     .init("read", .count(read)), .init("written", .count(written)),
                     .init("filtered", .count(filtered)), .init("failed", .count(failed)),
-                    .init("at_risk", .count(atRisk)), .init("total", total.map(JSONValue.count) ?? .null),
+                    .init("discarded", .count(discarded)), .init("at_risk", .count(atRisk)), .init("total", total.map(JSONValue.count) ?? .null),
                 ])),
             .init("rate_per_second", .rounded(ratePerSecond)),
             .init("eta_seconds", etaSeconds.map(JSONValue.rounded) ?? .null),
             .init("elapsed_seconds", .rounded(elapsedSeconds)),
+            .init("costs", .amounts(costs)),
             .init("stages", .array(stages.map(json))),
         ])
     }
@@ -95,14 +146,20 @@ package struct StoredStatus: Sendable {
             .init("records_out", .count(out(of: stage))),
             .init("filtered", .count(stage.counts.filtered)),
             .init("failed", .count(stage.counts.failed)),
+            .init("discarded", .count(stage.discarded)),
             .init("retries", .count(word.count("retries"))),
             .init("crashes", .count(word.count("crashes"))),
             .init("restarts", .count(word.count("restarts"))),
             .init("unexplained_deaths", .count(word.count("unexplained_deaths"))),
+            .init("deaths", .array(word.list("deaths"))),
             .init("rss_bytes", .count(isRunning ? word.count("rss_bytes") : 0)),
             .init("checkpoint", .object([.init("batch", .count(stage.committedThrough))])),
-            .init("metrics", word.object("metrics")),
+            .init("failed_by", word.object("failed_by")),
+            .init("metrics", .amounts(stage.metrics)),
+            .init("rate", isRunning ? word.object("rate", orElse: .null) : .null),
             .init("message", word.text("message").map(JSONValue.string) ?? .null),
+            .init("digest", stage.digest.map(JSONValue.string) ?? .null),
+            .init("origin", stage.origin.map(JSONValue.string) ?? .null),
         ])
     }
 
@@ -124,6 +181,7 @@ package struct StoredStatus: Sendable {
         if let total, !sourceHasEnded { sums += " of \(HumanNumbers.count(total))" }
         sums +=
             ", written \(HumanNumbers.count(written)), filtered \(HumanNumbers.count(filtered)), failed \(HumanNumbers.count(failed))"
+        if discarded > 0 { sums += ", discarded \(HumanNumbers.count(discarded))" }
         if atRisk > 0 { sums += ", at risk \(HumanNumbers.count(atRisk))" }
         if isRunning { sums += ", \(HumanNumbers.rate(ratePerSecond)) records/s" }
         if let etaSeconds { sums += ", ETA \(HumanNumbers.clock(seconds: etaSeconds))" }
@@ -144,80 +202,71 @@ package struct StoredStatus: Sendable {
             table.add(
                 [stage.name, stage.plugin, state(of: stage)] + numbers
                     + [resident == 0 ? "-" : HumanNumbers.bytes(resident)])
+            if isRunning, let remark = rateRemark(LenientObject(word.members["rate"])) { remarks.append("\(stage.name): \(remark)") }
+            if let remark = stage.remark { remarks.append("\(stage.name): \(PrintableText.line(remark))") }
             if let remark = word.text("message") {
                 remarks.append("\(stage.name): \(PrintableText.line(remark, limit: 300))")
             }
         }
-        return [head, sums] + table.lines(width: width) + remarks
+        if !costs.isEmpty { remarks.insert("costs: \(HumanNumbers.amounts(costs))", at: 0) }
+        return [head, sums] + table.lines(width: width) + remarks + deathLines
+    }
+
+    private static let deathsInLines = 5
+
+    /// The last deaths of all stages, oldest first.
+    private var deathLines: [String] {
+        let deaths = stages.flatMap { stage in
+            StoredTally.deaths(.array(lastWord.stage(stage.name).list("deaths"))).compactMap { death -> (at: String, line: String)? in
+                guard case .earlier(let at) = death.time else { return nil }
+                var line = "\(at)  \(stage.name): \(death.message)"
+                if let batch = death.batch { line += ", batch \(batch)" }
+                if let index = death.index { line += ", record \(index)" }
+                if death.worker > 0 { line += ", worker \(death.worker)" }
+                switch death.explanation {
+                case .open where death.cause == DeathCause.hostName: break
+                case .open: line += ": being looked into"
+                case .found: line += ": explained by a record"
+                case .unexplained: line += ": unexplained"
+                }
+                return (at, line)
+            }
+        }
+        guard !deaths.isEmpty else { return [] }
+        return ["last deaths:"] + deaths.sorted { $0.at < $1.at }.suffix(Self.deathsInLines).map { "  " + $0.line }
+    }
+
+    /// What is to be said of a stage whose rate is limited.
+    private func rateRemark(_ rate: LenientObject) -> String? {
+        guard let now = rate.optionalNumber("records_per_second") else { return nil }
+        let full = rate.optionalNumber("full")
+        guard rate.members["slowed"] == .boolean(true) else {
+            return full.map { "at most \(HumanNumbers.rate($0)) records/s" }
+        }
+        let refusals = rate.count("refusals")
+        return "slowed to \(HumanNumbers.rate(now))" + (full.map { " of \(HumanNumbers.rate($0))" } ?? "")
+            + " records/s: \(HumanNumbers.count(refusals)) \(refusals == 1 ? "answer" : "answers") asked for a pause"
     }
 }
 
-/// What the host wrote, as far as it makes sense: everything in it is optional, and of the right type or not there.
+/// What the host wrote, as far as it makes sense.
 private struct LastWord: Sendable {
-    struct Object: Sendable {
-        var members: [String: JSONValue] = [:]
-        var order: [String] = []
-
-        init(_ value: JSONValue?) {
-            guard case .object(let list) = value else { return }
-            for member in list where members.updateValue(member.value, forKey: member.key) == nil {
-                order.append(member.key)
-            }
-        }
-
-        func optionalCount(_ key: String) -> UInt64? {
-            guard case .integer(let value) = members[key] else { return nil }
-            return UInt64(exactly: value)
-        }
-
-        func count(_ key: String) -> UInt64 { optionalCount(key) ?? 0 }
-
-        func optionalNumber(_ key: String) -> Double? {
-            switch members[key] {
-            case .integer(let value) where value >= 0: Double(value)
-            case .number(let value) where value.isFinite && value >= 0: value
-            default: nil
-            }
-        }
-
-        func number(_ key: String) -> Double { optionalNumber(key) ?? 0 }
-
-        func text(_ key: String) -> String? {
-            guard case .string(let value) = members[key] else { return nil }
-            return value
-        }
-
-        func object(_ key: String) -> JSONValue {
-            guard case .object = members[key] else { return .object([]) }
-            return members[key] ?? .object([])
-        }
-
-        /// These members, and those of the object that are not among them.
-        func completed(_ known: [JSONValue.Member]) -> JSONValue {
-            let keys = Set(known.map(\.key))
-            let others = order.filter { !keys.contains($0) }.compactMap { key in
-                members[key].map { JSONValue.Member(key, $0) }
-            }
-            return .object(known + others)
-        }
-    }
-
-    let root: Object
-    let records: Object
-    private let stages: [String: Object]
+    let root: LenientObject
+    let records: LenientObject
+    private let stages: [String: LenientObject]
 
     init(_ value: JSONValue?) {
-        root = Object(value)
-        records = Object(root.members["records"])
-        var stages: [String: Object] = [:]
+        root = LenientObject(value)
+        records = LenientObject(root.members["records"])
+        var stages: [String: LenientObject] = [:]
         if case .array(let list) = root.members["stages"] {
             for element in list {
-                let stage = Object(element)
+                let stage = LenientObject(element)
                 if let name = stage.text("name") { stages[name] = stage }
             }
         }
         self.stages = stages
     }
 
-    func stage(_ name: String) -> Object { stages[name] ?? Object(nil) }
+    func stage(_ name: String) -> LenientObject { stages[name] ?? LenientObject(nil) }
 }

@@ -1,3 +1,4 @@
+package import StageConfig
 import StageModel
 package import StageScheduler
 import StageWire
@@ -23,6 +24,8 @@ package struct PluginIdentity: Sendable, Equatable {
     package var identifier = ""
     package var version = ""
     package var facts: PluginFacts?
+    /// What the pipeline file is checked against.
+    package var description: PluginDescription?
 }
 
 /// Turns frames of one worker into events, checking each against what was asked: what breaks the rules becomes an error,
@@ -30,6 +33,8 @@ package struct PluginIdentity: Sendable, Equatable {
 struct AnswerReader {
     var questions: [DispatchID: Question] = [:]
     var identity = PluginIdentity()
+    /// Somebody wants to know which records something was emitted for.
+    var tellsEmitted = false
     /// Bytes for the next attempt at a record, from heartbeats.
     var resumes: [DispatchID: [UInt32: [UInt8]]] = [:]
     /// Bytes of the blocks of the last result.
@@ -60,13 +65,26 @@ struct AnswerReader {
         }
     }
 
+    /// A longer schema is none that anybody reads.
+    private static let schemaLimitBytes = 4 << 20
+
     private mutating func hello(_ extra: UnsafeRawBufferPointer) throws(WireError) -> PluginFacts {
         var reader = unsafe ItemReader(extra)
+        var words = ""
+        var schema: String?
         var table: PluginTableItem?
         while let item = try reader.next() {
             switch item.type {
             case .pluginIdentifier: identity.identifier = item.text
             case .pluginVersion: identity.version = item.text
+            case .pluginDescription: words = item.text
+            case .pluginSchema:
+                guard unsafe item.content.count <= Self.schemaLimitBytes else {
+                    throw WireError(
+                        .length, "schema of the plugin", found: unsafe "\(item.content.count) bytes",
+                        expected: "at most \(Self.schemaLimitBytes)")
+                }
+                schema = item.text
             case .pluginTable: table = try item.pluginTable()
             default: break
             }
@@ -75,9 +93,14 @@ struct AnswerReader {
             throw WireError(.item, "hello frame", found: "no plugin table", expected: "one")
         }
         let facts = PluginFacts(
-            kind: table.kind, flags: table.flags, functions: table.functions,
+            identifier: identity.identifier, kind: table.kind, flags: table.flags, functions: table.functions,
             maximumWorkers: Int(min(table.maximumWorkers, 1_024)))
         identity.facts = facts
+        let kinds: [StageKind: PluginDescription.Kind] = [.source: .source, .transform: .transform, .sink: .sink]
+        identity.description = PluginDescription(
+            kind: kinds[facts.kind] ?? .transform, id: identity.identifier, version: identity.version, description: words,
+            flags: PluginDescription.Flags(rawValue: facts.flags.rawValue), maxWorkers: facts.maximumWorkers,
+            configSchema: schema)
         return facts
     }
 
@@ -153,6 +176,9 @@ struct AnswerReader {
                 failed.formUnion(emitted)
                 items.outcome.covered = failed
             }
+        }
+        if tellsEmitted, summary.inputs > 0, summary.inputs < UInt64(items.outcome.covered.count) {
+            items.outcome.emitted = unsafe try inputs(of: blocks)
         }
         if summary.records > 0 {
             if header.isShared, let room = question.room {

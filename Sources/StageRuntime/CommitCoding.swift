@@ -11,6 +11,8 @@ extension LogEntry.Flags {
     static let isFinish = LogEntry.Flags(rawValue: 1 << 4)
     /// The outputs are not in the log (`durable: false`): the entry says only that and how the batch was done.
     static let withoutOutput = LogEntry.Flags(rawValue: 1 << 5)
+    /// `extra` has metrics: only such entries are read for their sums when a job is opened.
+    static let hasMetrics = LogEntry.Flags(rawValue: 1 << 6)
 }
 
 extension Commit {
@@ -18,6 +20,7 @@ extension Commit {
         var flags: LogEntry.Flags = []
         if checkpoint != nil { flags.insert(.hasCheckpoint) }
         if isFinish { flags.insert(.isFinish) }
+        if !metrics.isEmpty { flags.insert(.hasMetrics) }
         if !keepsOutput { flags.insert(.withoutOutput) }
         let inputs = stage == 0 ? passed + failed : passed + filtered + failed
         return LogEntry(

@@ -47,9 +47,9 @@ final class ControlDesk {
     }
 
     /// The scheduler's answer to a request.
-    func reply(to request: UInt64, ok: Bool, _ message: String, isLast: Bool, _ poller: borrowing Poller) {
-        guard let client = isLast ? clients.removeValue(forKey: request) : clients[request] else { return }
-        reply(to: client, ControlReply(ok: ok, message, last: isLast).json, isLast: isLast, poller)
+    func reply(to request: UInt64, _ reply: ControlReply, _ poller: borrowing Poller) {
+        guard let client = reply.isLast ? clients.removeValue(forKey: request) : clients[request] else { return }
+        self.reply(to: client, reply.json, isLast: reply.isLast, poller)
     }
 
     func reply(to client: ControlClientID, _ line: String, isLast: Bool, _ poller: borrowing Poller) {

@@ -22,22 +22,32 @@ extension Host {
             answer(client, true, "stopping for good: what is in hand is finished")
         case .restart(let stage, let plugin):
             restart(stage, plugin, for: client)
+        case .retry(let stage, let letters):
+            forLetters(stage, for: client) { .retry(stage: $0, letters: letters, request: $1) }
+        case .discard(let stage, let letters):
+            forLetters(stage, for: client) { .discard(stage: $0, letters: letters, request: $1) }
         case .unknown(let name):
             answer(client, false, "there is no command \"\(name)\"")
         }
     }
 
+    private func forLetters(_ name: String, for client: ControlClientID, _ event: (Int, UInt64) -> Event) {
+        guard let index = stageNames.firstIndex(of: name) else { return refuse(name, client) }
+        tell(event(index, requestNumber(for: client)))
+    }
+
+    private func refuse(_ stage: String, _ client: ControlClientID) {
+        answer(client, .denial("there is no stage \"\(stage)\"; the stages are: \(stageNames.joined(separator: ", "))"))
+    }
+
     private func restart(_ name: String, _ plugin: String?, for client: ControlClientID) {
-        guard let index = stageNames.firstIndex(of: name) else {
-            return answer(
-                client, false, "there is no stage \"\(name)\"; the stages are: \(stageNames.joined(separator: ", "))")
-        }
+        guard let index = stageNames.firstIndex(of: name) else { return refuse(name, client) }
         var build: Int?
         if let plugin {
             do throws(SystemError) {
                 build = try keepBuild(plugin, of: index)
             } catch {
-                return answer(client, false, "the plugin cannot be taken: \(error)")
+                return answer(client, .denial("the plugin cannot be taken: \(error)"))
             }
         }
         tell(.restart(stage: name, build: build, request: requestNumber(for: client)))

@@ -1,16 +1,11 @@
 import Glibc
 package import LinuxIO
+package import StageConfig
 import StageControl
 package import StageLog
-import StageModel
+package import StageModel
 package import StageScheduler
 import StageWire
-
-/// One build of a stage's plugin, in the job directory.
-struct PluginBuild {
-    var path: String
-    var digest: String
-}
 
 /// The event loop: one thread that waits for pipes, processes, signals, time and the storage thread, tells the scheduler
 /// what happened and does what it says. Handlers are short; none waits.
@@ -28,6 +23,11 @@ package final class Host {
     private static let framesInARow = 16
     /// Payloads that are made while no more is read, and rooms larger than what was put into them.
     private static let payloadMemoryBeyondBudget = 8 << 20
+    /// What a worker that hangs has to say where; and to write a core besides.
+    private static let abortGraceNanoseconds: UInt64 = 250_000_000
+    private static let coreGraceNanoseconds: UInt64 = 20_000_000_000
+    /// Ticks after a death at which is looked for processes that it has left behind.
+    private static let strayTicks = 20
 
     private let setup: HostSetup
     private let scheduler: Scheduler
@@ -39,8 +39,10 @@ package final class Host {
     private weak var observer: (any HostObserver)?
     private var workers: [UInt64: WorkerProcess] = [:]
     private var textFiles: [StageTextFile]
-    /// The libraries of each stage, in the order in which they were brought in; 0 is that of the pipeline.
+    /// The builds of each stage's plugin, in the order in which they were brought in; 0 is the one to begin with.
     private var builds: [[PluginBuild]]
+    /// The number of the build that serves each stage.
+    private var serving: [Int]
     private let environment: [String]
     private var pending: [Event] = []
     /// For the storage thread, at the end of this turn.
@@ -57,6 +59,11 @@ package final class Host {
     /// What the logs cannot do any more, where that is why the run has ended.
     package private(set) var storageError: LogError?
     private var desk: ControlDesk?
+    private var mark: HostMark?
+    private var check: PluginCheck
+    private var memoryKills = MemoryKills()
+    private var strayTicksLeft = 0
+    private var ticks = 0
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
 
@@ -70,7 +77,13 @@ package final class Host {
         var batch: UInt64
     }
 
-    package private(set) var identities: [PluginIdentity]
+    /// The build that serves each stage.
+    package var servingBuilds: [PluginBuild] { zip(builds, serving).map { $0[$1] } }
+
+    /// A build by its number.
+    package func build(_ stage: Int, _ number: Int) -> PluginBuild? {
+        builds.indices.contains(stage) && builds[stage].indices.contains(number) ? builds[stage][number] : nil
+    }
 
     package init(
         setup: HostSetup, logs: JobLogs, letters: LetterLog, recovery: JobRecovery, observer: (any HostObserver)?,
@@ -87,8 +100,8 @@ package final class Host {
         tick = try MonotonicTimer()
         signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
         signal(SIGPIPE, SIG_IGN)
-        identities = setup.stages.map { _ in PluginIdentity() }
-        builds = setup.stages.map { [PluginBuild(path: $0.plugin, digest: $0.digest)] }
+        builds = setup.stages.map { [$0.build] + ($0.trial.map { [$0] } ?? []) }
+        serving = setup.stages.map { _ in 0 }
         textFiles = setup.stages.map { StageTextFile(path: setup.jobFolder + "/" + JobLayout.textFile($0.policy.name)) }
         var inherited = environmentStrings().filter {
             !$0.hasPrefix("SWIFT_BACKTRACE=") && !$0.hasPrefix("STAGEHOST_HOST_PID=") && !$0.hasPrefix("STAGEHOST_RUN=")
@@ -98,9 +111,22 @@ package final class Host {
             "SWIFT_BACKTRACE=enable=no", "STAGEHOST_HOST_PID=\(getpid())", "STAGEHOST_RUN=\(setup.runIdentity)",
         ]
         environment = inherited
+        check = PluginCheck(kinds: setup.stages.map(\.policy.kind), objections: setup.objections)
         startedAt = monotonicNanoseconds()
         if let timeLimitNanoseconds { timeLimitAt = startedAt + timeLimitNanoseconds }
     }
+
+    /// Letters that the run is to try again, by stage. Before `run`.
+    package func tryAgain(_ letters: [Int: LetterNumbers]) {
+        for (stage, numbers) in letters.sorted(by: { $0.key < $1.key }) {
+            pending.append(.retry(stage: stage, letters: numbers, request: Self.ownRequest))
+        }
+    }
+
+    /// Stands for a request that came from no client.
+    private static let ownRequest = UInt64.max
+    /// Why letters that the run was to try again were not.
+    package private(set) var refusals: [String] = []
 
     /// Runs the job to its end. Blocks.
     package func run() throws(SystemError) -> RunEnd {
@@ -112,7 +138,15 @@ package final class Host {
         try poller.add(storage.wakeHost.descriptor.number, .readable, token: Token.storage)
         try poller.add(tick.descriptor.number, .readable, token: Token.tick)
         tick.set(startedAt + Self.tickNanoseconds)
+        let mark = try HostMark(folder: setup.jobFolder)
+        self.mark = mark
+        // Whoever ends in order has interrupted nobody.
+        defer { try? JobDirectory.clearPages(of: setup.jobFolder) }
         desk = try ControlDesk(folder: setup.jobFolder, poller: poller)
+        // Nobody waits for the answer to these.
+        for stage in setup.stages where stage.trial != nil { pending.append(.restart(stage: stage.policy.name, build: 1, request: 0)) }
+        // Before anything is begun: a short job would be over at the first tick.
+        measureMachineMemory()
         pending.append(.start)
         var ready: [(token: UInt64, Readiness)] = []
         while true {
@@ -120,7 +154,7 @@ package final class Host {
             handOver()
             if let ending {
                 observer?.ticked(scheduler.status, isLast: true)
-                killStrays(except: [])
+                killAllStrays()
                 if let storageError { return .broken("\(storageError)") }
                 return ending
             }
@@ -129,6 +163,11 @@ package final class Host {
             try poller.wait(into: &ready, timeoutMilliseconds: -1)
             for (token, readiness) in ready { dispatch(token, readiness) }
         }
+    }
+
+    private func measureMachineMemory() {
+        guard setup.policy.memoryReserveBytes != nil, let bytes = MachineMemory().availableBytes else { return }
+        pending.append(.availableMemory(bytes: bytes))
     }
 
     private var now: Moment { Moment(nanoseconds: monotonicNanoseconds()) }
@@ -172,15 +211,26 @@ package final class Host {
         case .kill(let id, let cause):
             guard let worker = workers[id.number] else { return }
             worker.page.cancel()
-            _ = cause
-            worker.child.killGroup()
+            end(worker, for: cause)
         case .fetch(let stage, let batch): handed.append(.fetch(stage: stage, batch: batch))
         case .append(let commit):
-            handed.append(.append(commit, digest: builds[commit.stage][commit.build].digest))
+            handed.append(.append(commit, build: builds[commit.stage][commit.build]))
+        case .beginRetry(let stage, let letters, let first, let last, let records, let bytes):
+            handed.append(
+                .beginRetry(
+                    stage: stage, letters: letters, firstBatch: first, lastBatch: last, records: records, bytes: bytes))
+        case .fetchRetry(let batch): handed.append(.fetchRetry(batch: batch))
+        case .discard(let stage, let letters, let request):
+            handed.append(.discard(stage: stage, letters: letters, request: request))
         case .flush: handed.append(.flush)
-        case .note(let note): observer?.noted(note)
+        case .note(let note):
+            observer?.noted(note)
+            keepBuild(of: note)
+        case .reply(Self.ownRequest, let ok, let message, _):
+            if !ok { refusals.append(message) }
         case .reply(let request, let ok, let message, let isLast):
-            desk?.reply(to: request, ok: ok, message, isLast: isLast, poller)
+            desk?.reply(to: request, ControlReply(ok: ok, message, last: isLast), poller)
+        case .deny(let request, let message): desk?.reply(to: request, .denial(message), poller)
         case .finished(let end): ending = end
         }
     }
@@ -189,17 +239,39 @@ package final class Host {
         let setup = setup.stages[stage]
         do throws(SystemError) {
             let worker = try WorkerProcess(
-                id: id, stage: stage, index: index, program: self.setup.workerProgram, plugin: builds[stage][build].path,
+                id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
-                environment: environment, payloads: payloads)
+                environment: environment + limits(of: setup), payloads: payloads)
+            worker.reader.tellsEmitted = self.setup.tellsEveryRecord
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
             try poller.add(worker.answers.number, .readable, token: worker.token(.answers))
             try poller.add(worker.text.number, .readable, token: worker.token(.text))
         } catch {
-            if let worker = workers.removeValue(forKey: id.number) { worker.child.killGroup() }
+            if let worker = workers.removeValue(forKey: id.number) { worker.kill() }
             pending.append(.exited(id, Death(cause: .lost("the worker could not be started: \(error)"))))
         }
+    }
+
+    /// What the worker does to itself before it loads anything.
+    private func limits(of stage: StageSetup) -> [String] {
+        var entries: [String] = []
+        if stage.dumpsCore { entries.append("STAGEHOST_CORE=1") }
+        if let memory = stage.policy.memoryBytes {
+            // Memory is looked at ten times a second. In between a plugin may take as much again, and no more; what
+            // allocators and thread stacks set aside without using it has room, too.
+            let room = UInt64(256 << 20) + UInt64(stage.policy.threads) * (16 << 20)
+            let (bytes, overflow) = memory.multipliedReportingOverflow(by: 2)
+            if !overflow { entries.append("STAGEHOST_DATA_LIMIT=\(bytes.addingReportingOverflow(room).partialValue)") }
+        }
+        return entries
+    }
+
+    /// Kills a worker. One that hangs is asked to show where first, if it is known which of its threads does.
+    private func end(_ worker: WorkerProcess, for cause: DeathCause?) {
+        let setup = setup.stages[worker.stage]
+        guard cause == .timeout, setup.dumpsCore || setup.policy.threads == 1 else { return worker.kill() }
+        worker.abort(killAfter: setup.dumpsCore ? Self.coreGraceNanoseconds : Self.abortGraceNanoseconds)
     }
 
     private func pagePath(_ id: WorkerID, _ stage: Int) -> String {
@@ -219,7 +291,7 @@ package final class Host {
         let setup = setup.stages[stage]
         var parameters = OpenParameters()
         parameters.workerIndex = UInt32(worker.index)
-        parameters.workerCount = UInt32(setup.policy.workers)
+        parameters.workerCount = UInt32(setup.policy.workers + setup.policy.standby)
         parameters.threads = UInt32(setup.policy.threads)
         worker.open(
             stageName: setup.policy.name, configuration: setup.configuration, checkpoint: checkpoint,
@@ -301,14 +373,18 @@ package final class Host {
                     if let event = try worker.reader.event(from: frame, of: worker.id) {
                         keepResumes(of: worker, event)
                         if case .result = event { learnRoom(of: worker) }
-                        pending.append(event)
+                        if case .loaded = event {
+                            if let event = check.event(for: event, of: worker) { pending.append(event) }
+                        } else {
+                            pending.append(event)
+                        }
                     }
                 } catch {
                     misbehaved(worker, .garbage("\(error)"))
                     return
                 }
                 if !wasLoaded, let facts = worker.reader.identity.facts {
-                    identities[worker.stage] = worker.reader.identity
+                    builds[worker.stage][worker.build].version = worker.reader.identity.version
                     handed.append(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
                 }
             case .drained: return
@@ -354,15 +430,24 @@ package final class Host {
         while worker.readText(into: textFiles[worker.stage]) {}
         worker.child.killGroup()
         guard let status = worker.child.reap() else { return }
-        let death = worker.death(status)
+        let death = worker.death(status) { memoryKills.hasRisen() }
         poller.remove(worker.child.pidfd.number)
         closeAnswers(of: worker)
         if !worker.textIsClosed { poller.remove(worker.text.number) }
         if worker.isWaitingToWrite { poller.remove(worker.requests.number) }
         workers[worker.id.number] = nil
-        _ = unsafe unlink(pagePath(worker.id, worker.stage))
-        killStrays(except: Set(workers.values.map { $0.child.pid }))
         pending.append(.exited(worker.id, death))
+        // First its batch goes to somebody else, then its traces are removed.
+        handlePending()
+        _ = unsafe unlink(pagePath(worker.id, worker.stage))
+        strayTicksLeft = Self.strayTicks
+        killOwnStrays()
+    }
+
+    /// Ends what workers have left behind, as far as it has become ours by now: as their subreaper, at the death of the process
+    /// that it descends from, whatever group, session and environment it has given itself.
+    private func killOwnStrays() {
+        killStrays(except: Set(workers.values.map { $0.child.pid }))
     }
 
     private func takeSignals() {
@@ -384,13 +469,22 @@ package final class Host {
                 pending.append(.fetched(stage: stage, batch: batch, payloads))
             case .checkpoint(let worker, let stage, let checkpoint): open(worker, stage, from: checkpoint)
             case .flushed: pending.append(.flushed)
+            case .retryBegun(let first, let begun):
+                pending.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused,
+                        categories: begun.categories))
+            case .retryFetched(let batch, let payloads): pending.append(.retryFetched(batch: batch, payloads))
+            case .discarded(let stage, let done, let request):
+                pending.append(
+                    .discarded(
+                        stage: stage, letters: done.discarded, refused: done.refused, categories: done.categories,
+                        request: request))
             case .stalled(let message): pending.append(.storageStalled(message))
             case .recovered: pending.append(.storageRecovered)
             case .failed(let error):
                 // What cannot be written down must not go on: everything committed stays as it is.
                 storageError = storageError ?? error
                 ending = .broken("\(error)")
-                for worker in workers.values { worker.child.killGroup() }
+                for worker in workers.values { worker.kill() }
             }
         }
     }
@@ -399,7 +493,16 @@ package final class Host {
         tick.clear()
         let time = monotonicNanoseconds()
         tick.set(time + Self.tickNanoseconds)
+        mark?.beat(time)
+        if strayTicksLeft > 0 {
+            strayTicksLeft -= 1
+            killOwnStrays()
+        }
+        ticks += 1
+        // A kill long ago is none of a worker that dies now.
+        if ticks % 10 == 0 { _ = memoryKills.hasRisen() }
         for worker in workers.values {
+            if let due = worker.killDue, time >= due { worker.kill() }
             if let bytes = worker.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
             // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.
             if let closedAt = worker.closedAt, time - closedAt > 2 * Self.tickNanoseconds, !worker.isClosing {
@@ -407,6 +510,7 @@ package final class Host {
                 pending.append(.misbehaved(worker.id, .lost("it closed its data channel")))
             }
         }
+        measureMachineMemory()
         if let timeLimitAt, time >= timeLimitAt {
             self.timeLimitAt = nil
             pending.append(.drain(reason: "time limit reached"))
@@ -414,6 +518,9 @@ package final class Host {
         desk?.tick(time)
         observer?.ticked(scheduler.status, isLast: false)
     }
+
+    /// Everything that is wrong with the plugins that the run began with, as far as the pipeline file is concerned.
+    package var pluginProblems: [Diagnostic] { check.found }
 
     // MARK: - For the control socket
 
@@ -424,8 +531,11 @@ package final class Host {
     func requestNumber(for client: ControlClientID) -> UInt64 { desk?.number(for: client) ?? 0 }
 
     func answer(_ client: ControlClientID, _ ok: Bool, _ message: String, more: String? = nil) {
-        let line = more ?? ControlReply(ok: ok, message, last: true).json
-        desk?.reply(to: client, line, isLast: true, poller)
+        answer(client, ControlReply(ok: ok, message, last: true), more: more)
+    }
+
+    func answer(_ client: ControlClientID, _ reply: ControlReply, more: String? = nil) {
+        desk?.reply(to: client, more ?? reply.json, isLast: true, poller)
     }
 
     /// The status as one line of JSON.
@@ -433,10 +543,23 @@ package final class Host {
 
     /// Takes a library into the job directory, as a build of the stage's plugin.
     func keepBuild(_ path: String, of stage: Int) throws(SystemError) -> Int {
-        let kept = try JobDirectory.keepPlugin(path, in: setup.jobFolder)
+        let kept = try JobDirectory.keepPlugin(path, in: setup.jobFolder, durable: true)
         if let known = builds[stage].firstIndex(where: { $0.digest == kept.digest }) { return known }
-        builds[stage].append(PluginBuild(path: kept.path, digest: kept.digest))
+        builds[stage].append(kept)
         return builds[stage].count - 1
+    }
+
+    /// Tells what has become of a build, for the runs to come.
+    private func keepBuild(of note: Note) {
+        let change: (stage: Int, build: Int, news: BuildNews)
+        switch note {
+        case .pluginSwapped(let stage, let build, isNew: true): change = (stage, build, .onProbation)
+        case .probationPassed(let stage, let build): change = (stage, build, .serves)
+        case .swapRolledBack(let stage, let build, _): change = (stage, build, .sentBack)
+        default: return
+        }
+        serving[change.stage] = change.build
+        observer?.changed(stage: change.stage, builds[change.stage][change.build], change.news)
     }
 }
 

@@ -1,25 +1,28 @@
+package import StageConfig
 package import StageScheduler
 
 /// What the runtime needs to know of one stage, beside its policy.
 package struct StageSetup: Sendable {
     package var policy: StagePolicy
-    /// The library, as an absolute path.
-    package var plugin: String
-    /// SHA-256 of the library.
-    package var digest: String
+    /// The build of its plugin to begin with.
+    package var build: PluginBuild
+    /// Another build, which serves at once and is on probation: `build` comes back if it does worse.
+    package var trial: PluginBuild?
     /// The `with` object as JSON text.
     package var configuration: String
+    /// A core is wanted of workers that crash or hang.
+    package var dumpsCore = false
 
-    package init(policy: StagePolicy, plugin: String, digest: String, configuration: String) {
+    package init(policy: StagePolicy, build: PluginBuild, trial: PluginBuild? = nil, configuration: String) {
         self.policy = policy
-        self.plugin = plugin
-        self.digest = digest
+        self.build = build
+        self.trial = trial
         self.configuration = configuration
     }
 }
 
 /// Everything that a run needs: made by the command line from a pipeline file.
-package struct HostSetup: Sendable {
+package struct HostSetup {
     package var job: String
     package var policy: JobPolicy
     package var stages: [StageSetup]
@@ -30,8 +33,13 @@ package struct HostSetup: Sendable {
     package var workerProgram: String
     /// Names this run of the job, from its beginning to its completion, across hosts: `STAGEHOST_RUN` in the workers.
     package var runIdentity = ""
+    /// What is wrong with using a plugin that says this of itself for the stage of that number; asked once for each build,
+    /// before anything is opened.
+    package var objections: (_ stage: Int, PluginDescription) -> [Diagnostic] = { _, _ in [] }
     /// Log segments are kept after they are done with.
     package var keepsLogs = false
+    /// The observer wants to know of each record whether something was emitted for it.
+    package var tellsEveryRecord = false
 
     package init(
         job: String, policy: JobPolicy, stages: [StageSetup], folder: String, jobFolder: String, workerProgram: String
@@ -48,6 +56,8 @@ package struct HostSetup: Sendable {
 /// Who wants to know how a run goes. Called on the host's thread; must not wait for anything.
 package protocol HostObserver: AnyObject {
     func noted(_ note: Note)
+    /// Another build serves a stage, or does no longer. Comes before whoever asked for it gets an answer.
+    func changed(stage: Int, _ build: PluginBuild, _ news: BuildNews)
     /// About ten times a second, and once at the end.
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool)
     /// The status as one JSON object in one line, for the control socket.

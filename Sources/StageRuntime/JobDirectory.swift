@@ -47,26 +47,41 @@ package struct JobDirectory: ~Copyable {
     /// Copies a plugin in, under a name made of its content: overwriting the original during a run is safe, and the job
     /// knows which code did what.
     ///
-    /// - Returns: The copy and its SHA-256.
-    package func keepPlugin(_ original: String) throws(SystemError) -> (path: String, digest: String) {
-        try Self.keepPlugin(original, in: path)
+    /// - Parameter durable: The copy is on the disk when this returns: what is brought in may be gone afterwards.
+    package func keepPlugin(_ original: String, durable: Bool = false) throws(SystemError) -> PluginBuild {
+        try Self.keepPlugin(original, in: path, durable: durable)
     }
 
-    static func keepPlugin(_ original: String, in path: String) throws(SystemError) -> (path: String, digest: String) {
+    static func keepPlugin(_ original: String, in path: String, durable: Bool) throws(SystemError) -> PluginBuild {
+        // A pipe or a device would be read for ever.
+        guard let facts = FileFacts(of: original), facts.isRegular else { throw SystemError("copy", original, code: EINVAL) }
         let bytes = try readSmallFile(original, limit: 1 << 30)
         let digest = digest(of: bytes)
-        let name = original.split(separator: "/").last.map(String.init) ?? original
-        let folder = path + "/" + JobLayout.plugins + "/" + digest.prefix(16)
-        let copy = folder + "/" + name
+        let copy = Self.copyPath(digest: digest, of: original, in: path)
         if FileFacts(of: copy)?.bytes != UInt64(bytes.count) {
-            try createFolders(folder)
-            try writeFileAtomically(copy, bytes, durable: false)
+            try createFolders(parentFolder(of: copy))
+            try writeFileAtomically(copy, bytes, durable: durable)
         }
-        return (copy, digest)
+        return PluginBuild(path: copy, digest: digest, origin: original)
     }
 
-    /// Forgets the pages of workers of an earlier host.
-    package func clearPages() throws(SystemError) {
+    /// The place of a plugin's copy in a job directory.
+    package static func copyPath(digest: String, of original: String, in path: String) -> String {
+        let name = original.split(separator: "/").last.map(String.init) ?? original
+        return path + "/" + JobLayout.plugins + "/" + digest.prefix(16) + "/" + name
+    }
+
+    /// A copy that the job keeps, if it is whole.
+    package func keptBuild(digest: String, origin: String) -> PluginBuild? {
+        let copy = Self.copyPath(digest: digest, of: origin, in: path)
+        guard let bytes = try? readSmallFile(copy, limit: 1 << 30), LinuxIO.digest(of: bytes) == digest else { return nil }
+        return PluginBuild(path: copy, digest: digest, origin: origin)
+    }
+
+    /// Forgets the pages of workers of an earlier host. Not before `AttemptLedger` has read them.
+    package func clearPages() throws(SystemError) { try Self.clearPages(of: path) }
+
+    static func clearPages(of path: String) throws(SystemError) {
         let folder = path + "/" + JobLayout.pages
         for name in try namesIn(folder) { try removeTree(folder + "/" + name) }
     }

@@ -5,10 +5,18 @@ package enum JobLayout {
     package static let logs = "logs"
     package static let plugins = "plugins"
     package static let pages = "pages"
+    /// Among the pages.
+    package static let hostMark = "host"
+    package static let attempts = "attempts.json"
     package static let text = "text"
     package static let events = "events.jsonl"
     package static let letters = "letters"
+    /// Below `logs`.
+    package static let ledger = "ledger"
     package static let status = "status.json"
+    package static let history = "history.json"
+    package static let report = "report.json"
+    package static let reportPage = "report.html"
 
     /// The folder of a stage's log, below `logs`.
     package static func logFolder(_ index: Int, _ name: String) -> String {

@@ -8,6 +8,10 @@ import StageWire
 package final class JobLogs {
     package let logs: [StageLog]
     package let policies: [StagePolicy]
+    /// What became of dead letters, and what retired entries have cost.
+    package let ledger: LetterLedger
+    /// What entries that are still there have cost, by stage; of batches above those that the ledger sums up.
+    private var costs: [[(batch: UInt64, amounts: [String: Double])]]
     /// What opening put in order, for people.
     package let reports: [String]
     /// Whether a stage's plugin keeps a state; nil until its plugin is loaded.
@@ -35,6 +39,9 @@ package final class JobLogs {
         }
         self.logs = readOnly ? logs.reversed() : logs
         self.reports = reports
+        // Last: no letter leaves the dead before the logs claim it.
+        ledger = try LetterLedger(folder: folder + "/" + JobLayout.ledger, disk: disk, options: options)
+        costs = policies.map { _ in [] }
         isStateful = policies.map { $0.kind == .transform ? nil : false }
         settled = self.logs.map { CommittedSet(through: $0.committedThrough, beyond: $0.beyond) }
     }
@@ -52,7 +59,8 @@ package final class JobLogs {
 
     /// What the scheduler starts from.
     package func recovery() throws(LogError) -> JobRecovery {
-        let last = lastBatch
+        try ledger.withdrawHomeless(sourceThrough: logs[0].committedThrough, stages: logs.count)
+        let last = ledger.lastBatch ?? lastBatch
         let committed = consistentSets(lastBatch: last)
         settled = committed
         var stages: [RecoveredStage] = []
@@ -61,6 +69,8 @@ package final class JobLogs {
             stage.committed = committed[index]
             try checkReach(of: index, committed[index])
             stage.counts = try counts(of: index, committed)
+            stage.discarded = ledger.discarded[index] ?? 0
+            try addCosts(to: &stage, index)
             try addPartials(to: &stage, index, committed)
             if let location = logs[index].lastCheckpoint(notAbove: committed[index].through) {
                 stage.checkpoint = try items(of: location, in: logs[index]).checkpoint
@@ -73,6 +83,7 @@ package final class JobLogs {
         var recovery = JobRecovery(stages: stages)
         let source = logs[0]
         recovery.lastBatch = last
+        recovery.retries = ledger.retries.mapValues { RetryBatch(stage: $0.stage, records: UInt32(clamping: $0.letters.count)) }
         recovery.firstCounted = source.retiredThrough + 1
         let end = committed[0].through
         if recovery.firstCounted <= end {
@@ -132,6 +143,11 @@ package final class JobLogs {
         for batch in pendingBatches(of: index, committed) {
             for location in log.pending(of: batch) { totals += counts(in: location.entry) }
         }
+        // Letters that are tried again are counted where they come in again, no longer where they failed.
+        for retry in ledger.retries.values where retry.stage == index {
+            totals -= Totals(inputs: Int64(clamping: retry.letters.count), failed: Int64(clamping: retry.letters.count))
+        }
+        totals -= Totals(failed: Int64(clamping: ledger.discarded[index] ?? 0))
         return Counts(
             inputs: UInt64(max(0, totals.inputs)), passed: UInt64(max(0, totals.passed)),
             filtered: UInt64(max(0, totals.filtered)), failed: UInt64(max(0, totals.failed)),
@@ -197,6 +213,55 @@ package final class JobLogs {
         }
     }
 
+    /// Whether the log of its stage says of a letter's record that it has failed.
+    func isClaimed(_ facts: LetterFacts) throws(LogError) -> Bool {
+        guard logs.indices.contains(facts.stage) else { return false }
+        let log = logs[facts.stage]
+        let isWhole = settled[facts.stage].contains(facts.batch)
+        // Of a batch that is not whole, its parts count as long as the stage above has it.
+        guard isWhole || facts.stage > 0 && settled[facts.stage - 1].contains(facts.batch) else { return false }
+        let entries = isWhole ? log.entries(of: facts.batch) : log.pending(of: facts.batch)
+        if isWhole, entries.isEmpty { return true }
+        for location in entries where location.entry.failed > 0 {
+            if facts.stage == 0 { return true }
+            if try items(of: location, in: log).failed.contains(facts.index) { return true }
+        }
+        return false
+    }
+
+    /// What the stage has cost: what the ledger sums up, and the entries above that.
+    private func addCosts(to stage: inout RecoveredStage, _ index: Int) throws(LogError) {
+        let log = logs[index]
+        let known = ledger.costs[index] ?? LetterLedger.Costs()
+        stage.metrics = known.amounts
+        costs[index] = []
+        for batch in liveBatches(of: index) + log.pendingBatches where batch > known.through {
+            let isWhole = stage.committed.contains(batch)
+            for location in isWhole ? log.entries(of: batch) : log.pending(of: batch)
+            where location.entry.flags.contains(.hasMetrics) {
+                let amounts = try items(of: location, in: log).metrics
+                costs[index].append((batch, amounts))
+                for (name, amount) in amounts { stage.metrics[name, default: 0] += amount }
+            }
+        }
+    }
+
+    /// Before entries are let go of, the ledger takes over what they have cost.
+    private func keepCosts(of index: Int, through batch: UInt64) throws(LogError) {
+        let through = min(batch, logs[index].committedThrough)
+        guard costs[index].contains(where: { $0.batch <= through }), logs[index].wouldRetire(through: through) else { return }
+        var amounts = ledger.costs[index]?.amounts ?? [:]
+        for cost in costs[index] where cost.batch <= through {
+            for (name, amount) in cost.amounts { amounts[name, default: 0] += amount }
+        }
+        var entry = LedgerEntry(.costs)
+        entry.stage = index
+        entry.through = through
+        entry.amounts = amounts
+        try ledger.write([entry], seconds: UInt32(clamping: time(nil)))
+        costs[index].removeAll { $0.batch <= through }
+    }
+
     private func items(of location: EntryLocation, in log: StageLog) throws(LogError) -> EntryItems {
         let extra = try log.extra(of: location)
         do throws(WireError) {
@@ -256,6 +321,16 @@ package final class JobLogs {
         return (location.entry.batch, payload.bytes)
     }
 
+    /// The state that a stage had before a batch, as far back as its log still goes.
+    ///
+    /// - Returns: nil when there was none.
+    package func state(before batch: UInt64, stage: Int) throws(LogError) -> (batch: UInt64, bytes: [UInt8])? {
+        guard let location = logs[stage].lastCheckpoint(notAbove: max(batch, 1) - 1) ?? logs[stage].lastCheckpoint(notAbove: .max),
+            let payload = try items(of: location, in: logs[stage]).checkpoint
+        else { return nil }
+        return (location.entry.batch, payload.bytes)
+    }
+
     /// Writes the entry of a commit.
     func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
         let blocks = commit.output.compactMap { $0 as? BlockPayload }
@@ -277,6 +352,7 @@ package final class JobLogs {
         withExtendedLifetime(blocks) {}
         try result.get()
         if commit.isWhole { settled[commit.stage].insert(commit.batch) }
+        if !commit.metrics.isEmpty { costs[commit.stage].append((commit.batch, commit.metrics)) }
     }
 
     /// Makes durable what was appended: upper stages first, so that no log claims a batch that one above has lost.
@@ -303,9 +379,11 @@ package final class JobLogs {
                     break
                 }
             }
+            try keepCosts(of: index, through: through)
             try logs[index].retire(through: through)
         }
         // Of a sink nobody below needs anything: its newest entry is its checkpoint.
+        try keepCosts(of: logs.count - 1, through: settled[logs.count - 1].through)
         try logs[logs.count - 1].retire(through: settled[logs.count - 1].through)
     }
 }

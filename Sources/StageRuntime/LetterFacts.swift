@@ -17,6 +17,8 @@ package struct LetterFacts: Codable, Sendable, Equatable {
     package var isUnreadable: Bool
     /// SHA-256 of the plugin that the record failed in; nil in letters of earlier versions.
     package var digest: String?
+    /// The letter that was tried again and has become this one; nil: it is the record's first.
+    package var ancestor: UInt64?
 
     init(commit: Commit, letter: DeadLetter, digest: String, seconds: UInt32) {
         stage = commit.stage

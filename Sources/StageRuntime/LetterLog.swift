@@ -23,12 +23,15 @@ package final class LetterLog {
         next = (log.beyond.last ?? log.committedThrough) + 1
     }
 
+    /// The greatest number that was ever given; 0: none.
+    var lastNumber: UInt64 { next - 1 }
+
     func sync() throws(LogError) {
         if !log.isSynced { try log.sync() }
     }
 
-    /// Writes the letters of a commit.
-    func append(_ commit: Commit, digest: String, seconds: UInt32) throws(LogError) {
+    /// Writes the letters of a commit. What was tried again and failed again goes on where its last letter had ended.
+    func append(_ commit: Commit, digest: String, ledger: LetterLedger, seconds: UInt32) throws(LogError) {
         let input = commit.input.compactMap { $0 as? BlockPayload }
         for letter in commit.letters {
             var record = RecordCopy(identifier: 0, key: [], value: [])
@@ -37,7 +40,12 @@ package final class LetterLog {
             } else if let found = RecordCopy(input: letter.input, of: input) {
                 record = found
             }
-            let facts = LetterFacts(commit: commit, letter: letter, digest: digest, seconds: seconds)
+            var facts = LetterFacts(commit: commit, letter: letter, digest: digest, seconds: seconds)
+            if let ancestor = ledger.ancestor(stage: commit.stage, batch: commit.batch, index: letter.input) {
+                facts.ancestor = ancestor
+                let tries = try LetterList.facts(of: ancestor, in: log)?.attempts ?? 0
+                facts.attempts = UInt32(clamping: UInt64(tries) + UInt64(facts.attempts))
+            }
             var items = ItemWriter()
             items.append(.message, facts.json)
             let entry = LogEntry(.whole, batch: next, inputs: 1, failed: 1, outputs: 1, time: seconds)

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import StageModel
 import StageScheduler
@@ -12,12 +13,15 @@ final class Page: @unchecked Sendable {
     private let slots: Int
     var descriptor: Int32 { file.descriptor }
 
-    init(path: String, slots: Int, sharesMemory: Bool) throws(SystemError) {
+    /// - Parameters:
+    ///   - acknowledges: Whether the host will say what of the results is in the log.
+    ///   - sharesMemory: Whether the worker is given the payload memory.
+    init(path: String, slots: Int, acknowledges: Bool = true, sharesMemory: Bool = false) throws(SystemError) {
         self.slots = slots
         file = try MappedFile(creating: path, size: PageLayout.size(slots: slots))
         file.store32(PageLayout.magic, at: PageLayout.magicOffset)
         file.store32(UInt32(slots), at: PageLayout.slotCountOffset)
-        file.store32(1, at: PageLayout.acknowledgesOffset)
+        file.store32(acknowledges ? 1 : 0, at: PageLayout.acknowledgesOffset)
         if sharesMemory { file.store32(1, at: PageLayout.sharedMemoryOffset) }
     }
 
@@ -38,11 +42,14 @@ final class Page: @unchecked Sendable {
             let offset = PageLayout.slotOffset(slot)
             let dispatch = file.load64(offset + PageLayout.slotDispatchOffset)
             guard dispatch != 0 else { return nil }
-            let stated = file.load32(offset + PageLayout.slotCountOfRecordsOffset)
-            let count = min(stated, WireLimits.maximumBatchRecords)
-            let states = file.bytes(offset + PageLayout.slotStatesOffset, Int(count))
+            let part = PageLayout.part(
+                from: file.load32(offset + PageLayout.slotFirstOffset),
+                ofBatchOf: file.load32(offset + PageLayout.slotCountOfRecordsOffset))
             var begun = IndexRanges()
-            for (index, state) in states.enumerated() where state == PageLayout.begun { begun.insert(UInt32(index)) }
+            if let part {
+                let states = file.bytes(offset + PageLayout.slotStatesOffset, part.count)
+                for (index, state) in zip(part, states) where state == PageLayout.begun { begun.insert(index) }
+            }
             return Breadcrumb(dispatch: dispatch, begun: begun)
         }
     }
@@ -56,7 +63,9 @@ final class Page: @unchecked Sendable {
         var report = "\(signalName(signal)) at address 0x\(String(address, radix: 16))"
         if state == 2 {
             let length = min(Int(clamping: file.load64(PageLayout.crashTextLengthOffset)), PageLayout.maximumCrashTextBytes)
-            report += "\n" + String(decoding: file.bytes(PageLayout.crashTextOffset, length), as: UTF8.self)
+            var text = file.bytes(PageLayout.crashTextOffset, length)
+            if text.last == UInt8(ascii: "\n") { text.removeLast() }
+            report += "\n" + String(decoding: text, as: UTF8.self)
         } else {
             let count = min(Int(file.load32(PageLayout.crashFrameCountOffset)), PageLayout.maximumCrashFrames)
             for frame in 0..<count {
@@ -64,6 +73,11 @@ final class Page: @unchecked Sendable {
             }
         }
         return report
+    }
+
+    /// The thread that crashed had just been told that there is no memory (ENOMEM), in the same call into the plugin.
+    var crashFollowedFailedAllocation: Bool {
+        crashSignal() != nil && file.load32(PageLayout.crashErrorOffset) == UInt32(ENOMEM)
     }
 
     /// The signal that the handler saw; it may have been followed by another.

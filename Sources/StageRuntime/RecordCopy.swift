@@ -44,18 +44,31 @@ package struct RecordCopy: Sendable, Equatable {
     }
 
     /// The record as a block of one.
-    package func block() -> [UInt8] {
-        let length = Block.length(count: 1, bytes: key.count + value.count)
-        var bytes = [UInt8](repeating: 0, count: length)
-        bytes.replaceSubrange(56..<56 + key.count, with: key)
-        bytes.replaceSubrange(56 + key.count..<56 + key.count + value.count, with: value)
-        unsafe bytes.withUnsafeMutableBytes { raw in
+    package func block() -> [UInt8] { Self.block(of: [self]) }
+
+    /// Records as one block, each an input of its own, in order. They must fit into one: see `WireLimits`.
+    static func block(of records: [RecordCopy]) -> [UInt8] {
+        let size = records.reduce(0) { $0 + $1.key.count + $1.value.count }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Block.length(count: records.count, bytes: size))
+        let table = WireLimits.blockHeaderBytes
+        bytes += [UInt8](repeating: 0, count: table + records.count * WireLimits.tableEntryBytes)
+        let start = bytes.count
+        for (index, record) in records.enumerated() {
             let entry = TableEntry(
-                identifier: identifier, input: 0, offset: 0, keySize: UInt32(key.count), valueSize: UInt32(value.count))
-            unsafe entry.store(into: raw, at: WireLimits.blockHeaderBytes)
-            let payload = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[WireLimits.blockHeaderBytes...])
+                identifier: record.identifier, input: UInt32(index), offset: UInt32(bytes.count - start),
+                keySize: UInt32(record.key.count), valueSize: UInt32(record.value.count))
+            unsafe bytes.withUnsafeMutableBytes { raw in
+                unsafe entry.store(into: raw, at: table + index * WireLimits.tableEntryBytes)
+            }
+            bytes += record.key
+            bytes += record.value
+        }
+        bytes += [UInt8](repeating: 0, count: Block.length(count: records.count, bytes: size) - bytes.count)
+        unsafe bytes.withUnsafeMutableBytes { raw in
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(raw)[table...])
             unsafe Block.encodeHeader(
-                into: raw, count: 1, bytesLength: UInt32(key.count + value.count), length: UInt32(length),
+                into: raw, count: UInt32(records.count), bytesLength: UInt32(size), length: UInt32(raw.count),
                 checksum: checksum(of: payload))
         }
         return bytes

@@ -12,13 +12,17 @@ import Synchronization
 /// full disk is tried again until there is room, and those behind it wait.
 final class Storage: @unchecked Sendable {
     enum Command {
-        case append(Commit, digest: String)
+        case append(Commit, build: PluginBuild)
         case fetch(stage: Int, batch: UInt64)
         case fetchCheckpoint(WorkerID, stage: Int, batch: UInt64)
         case loaded(stage: Int, isStateful: Bool)
         /// Tell a worker that what it has sent ahead, and came before this, is in the log.
         case acknowledge(Page, slot: Int, count: UInt32)
         case flush
+        case beginRetry(
+            stage: Int, letters: LetterNumbers, firstBatch: UInt64, lastBatch: UInt64?, records: UInt32, bytes: UInt64)
+        case fetchRetry(batch: UInt64)
+        case discard(stage: Int, letters: LetterNumbers, request: UInt64)
         /// From the thread that syncs.
         case synced(SyncRound)
     }
@@ -38,6 +42,9 @@ final class Storage: @unchecked Sendable {
         case fetched(stage: Int, batch: UInt64, [Payload])
         case checkpoint(WorkerID, stage: Int, CheckpointPayload?)
         case flushed
+        case retryBegun(first: UInt64, LetterDesk.Begun)
+        case retryFetched(batch: UInt64, [Payload])
+        case discarded(stage: Int, LetterDesk.Discarded, request: UInt64)
         case stalled(String)
         case recovered
         case failed(LogError)
@@ -109,6 +116,8 @@ final class Storage: @unchecked Sendable {
 
     // MARK: - The storage thread
 
+    private var desk: LetterDesk { LetterDesk(logs: logs, letters: letters) }
+
     fileprivate func run() {
         while true {
             let (commands, isStopping) = shared.withLock { shared in
@@ -125,6 +134,7 @@ final class Storage: @unchecked Sendable {
         attempt { () throws(LogError) in
             if sync != .never { try syncAll() }
             try letters.log.seal()
+            try logs.ledger.seal()
             for log in logs.logs { try log.seal() }
         }
     }
@@ -169,6 +179,18 @@ final class Storage: @unchecked Sendable {
                 isSyncing = false
                 attempt { () throws(LogError) in try finish(round) }
             case .acknowledge(let page, let slot, let count): page.acknowledge(slot: slot, count: count)
+            case .beginRetry(let stage, let wanted, let first, let last, let records, let bytes):
+                attempt { () throws(LogError) in
+                    let begun = try desk.begin(
+                        wanted, stage: stage, firstBatch: first, lastBatch: last, records: records, bytes: bytes)
+                    replies.append(.retryBegun(first: first, begun))
+                }
+            case .fetchRetry(let batch):
+                attempt { () throws(LogError) in replies.append(.retryFetched(batch: batch, try desk.input(of: batch))) }
+            case .discard(let stage, let wanted, let request):
+                attempt { () throws(LogError) in
+                    replies.append(.discarded(stage: stage, try desk.discard(wanted, stage: stage), request: request))
+                }
             case .loaded(let stage, let isStateful): logs.isStateful[stage] = isStateful
             case .flush:
                 if sync != .never { attempt { () throws(LogError) in try syncAll() } }
@@ -186,11 +208,12 @@ final class Storage: @unchecked Sendable {
     private func storeLetters(of commands: [Command]) -> Bool {
         var areSafe = true
         var areThere = false
-        for case .append(let commit, let digest) in commands where !commit.letters.isEmpty {
+        for case .append(let commit, let build) in commands where !commit.letters.isEmpty {
             areThere = true
             let seconds = UInt32(clamping: time(nil))
+            let commit = commit.naming(framesOf: build.path)
             areSafe =
-                attempt { () throws(LogError) in try letters.append(commit, digest: digest, seconds: seconds) } && areSafe
+                attempt { () throws(LogError) in try letters.append(commit, digest: build.digest, ledger: logs.ledger, seconds: seconds) } && areSafe
         }
         guard areThere, areSafe, sync != .never else { return areSafe }
         return attempt { () throws(LogError) in try letters.sync() }

@@ -17,6 +17,8 @@ final class WorkerProcess {
     let id: WorkerID
     let stage: Int
     let index: Int
+    /// The number of the build of the plugin that it runs.
+    let build: Int
     let child: ChildProcess
     let page: Page
     let requests: Descriptor
@@ -34,17 +36,22 @@ final class WorkerProcess {
     var closedAt: UInt64?
     var isClosing = false
     private let payloads: PayloadMemory?
+    /// SIGKILL follows at this time: it was asked to show where it is, and to end, before.
+    var killDue: UInt64?
+    /// SIGKILL, if it dies of that, came from here.
+    var isKilled = false
     /// Partial frames by slot, as they came.
     var partialsReceived: [Int: UInt32] = [:]
 
     /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
     init(
-        id: WorkerID, stage: Int, index: Int, program: String, plugin: String, pagePath: String, slots: Int,
+        id: WorkerID, stage: Int, index: Int, build: Int, program: String, plugin: String, pagePath: String, slots: Int,
         folder: String, environment: [String], payloads: PayloadMemory?
     ) throws(SystemError) {
         self.id = id
         self.stage = stage
         self.index = index
+        self.build = build
         self.payloads = payloads
         page = try Page(path: pagePath, slots: slots, sharesMemory: payloads != nil)
         let down = try PipeEnds.make(size: 1 << 20)
@@ -176,16 +183,47 @@ final class WorkerProcess {
         } &* 1024
     }
 
+    /// SIGKILL to the whole group.
+    func kill() {
+        isKilled = true
+        child.killGroup()
+    }
+
+    /// SIGABRT, so that the worker says where it is and leaves a core if it may; `kill` is due if it does not end.
+    ///
+    /// A stopped process hears nothing, and is woken up for it, with the signal waiting for it, so that it does not go on in between.
+    func abort(killAfter nanoseconds: UInt64) {
+        isKilled = true
+        killDue = monotonicNanoseconds() + nanoseconds
+        child.signal(SIGABRT)
+        child.signal(SIGCONT)
+    }
+
     /// Everything known of the worker's end. After `reap`.
-    func death(_ status: ExitStatus) -> Death {
-        let cause: DeathCause
+    ///
+    /// - Parameter isOutOfMemory: Whether the kernel has killed somebody for want of memory.
+    func death(_ status: ExitStatus, isOutOfMemory: () -> Bool) -> Death {
+        var cause: DeathCause
+        var remarks: [String] = []
+        let report = page.crashReport()
         switch status {
         case .exited(let code): cause = .exit(code)
-        case .signaled(let signal, _): cause = .signal(page.crashSignal() ?? signal)
+        case .signaled(let signal, let dumpedCore):
+            cause = .signal(page.crashSignal() ?? signal)
+            if signal == SIGKILL, !isKilled, isOutOfMemory() {
+                cause = .memory
+                remarks.append("killed by the kernel, which was out of memory")
+            }
+            if dumpedCore { remarks.append("core dumped: /proc/sys/kernel/core_pattern says where to") }
         }
-        var evidence = page.crashReport() ?? ""
-        let words = tail.text
-        if !words.isEmpty { evidence += (evidence.isEmpty ? "" : "\n") + "stderr:\n" + words }
-        return Death(cause: cause, breadcrumbs: page.breadcrumbs(), evidence: evidence)
+        if case .signal = cause, killDue == nil, page.crashFollowedFailedAllocation {
+            cause = .memory
+            remarks.append("an allocation had failed before: no memory, or more than the limit of the stage allows")
+        }
+        if killDue != nil, report != nil { remarks.insert("the host sent SIGABRT to see where it hangs:", at: 0) }
+        let words = tail.text(without: report == nil ? nil : "stagehost-worker: SIG")
+        if killDue == nil { remarks = [report].compactMap { $0 } + remarks } else { remarks += [report].compactMap { $0 } }
+        if !words.isEmpty { remarks.append("stderr:\n" + words) }
+        return Death(cause: cause, breadcrumbs: page.breadcrumbs(), evidence: remarks.joined(separator: "\n"))
     }
 }

@@ -30,6 +30,24 @@ package struct DeadLetter: Sendable, Equatable {
     package var evidence: String
     /// Only for what a source could not read; otherwise the record is in the input of the batch.
     package var unreadable: UnreadableRecord?
+    /// The worker that it failed in, and its share of that worker's time; nil where nobody can say.
+    package var worker: WorkerID?
+    package var nanoseconds: UInt64?
+}
+
+/// Records that have an outcome and did not fail, as one answer of a worker brought them.
+package struct DoneRecords: Sendable {
+    package var stage: Int
+    package var batch: UInt64
+    package var worker: WorkerID
+    package var covered: IndexRanges
+    /// Those of `covered` that something was emitted for, if that differs from record to record and was asked for.
+    package var emitted: IndexRanges?
+    package var passed: UInt64
+    /// The time of the answer, shared among its records.
+    package var nanosecondsEach: UInt64
+    /// How often a record has been handed out, where that is not once.
+    package var attempts: [UInt32: UInt32]
 }
 
 /// What a stage made of a batch, or of some of its records: an entry of its log.
@@ -55,7 +73,7 @@ package struct Commit {
     package var metrics: [String: Double]
     /// The batch is the stage's last: its `finish`.
     package var isFinish: Bool
-    /// The build of the plugin that serves the stage.
+    /// The build of the plugin that made it: the one that answered last.
     package var build = 0
 }
 
@@ -65,9 +83,13 @@ package enum RunEnd: Sendable, Equatable {
     /// Asked to stop, or out of time: resumable.
     case interrupted(String)
     case tooManyFailures(String)
+    /// A budget is used up: resumable with a larger one.
+    case overBudget(name: String, spent: Double, limit: Double)
     case gaveUp(stage: Int, message: String)
     /// A plugin cannot be used as configured: kind, schema, or its own word.
     case refused(stage: Int, message: String)
+    /// The pipeline and the plugins do not fit each other: what a plugin says of itself forbids what the file wants.
+    case misconfigured(String)
     /// The source does not deliver again what it has delivered before.
     case wrongInput(String)
     /// The counts do not add up, or another promise of our own is broken.
@@ -85,13 +107,25 @@ package enum Note: Sendable {
     case recordRetried(stage: Int, batch: UInt64, input: UInt32, attempt: UInt32, message: String)
     case poisonFound(stage: Int, batch: UInt64, input: UInt32, DeathCause)
     case unexplainedDeath(stage: Int, batch: UInt64)
-    case batchDone(stage: Int, batch: UInt64)
+    /// A batch is in the log of a stage; so many records went into it.
+    case batchDone(stage: Int, batch: UInt64, records: UInt64)
+    case recordsDone(DoneRecords)
+    /// A call into a plugin has returned; `records` were asked for, or read.
+    case called(stage: Int, WorkerID, records: UInt64, nanoseconds: UInt64)
     case pluginSwapped(stage: Int, build: Int, isNew: Bool)
+    /// Also of a build that never served.
     case swapRolledBack(stage: Int, build: Int, reason: String)
+    case probationPassed(stage: Int, build: Int)
     case stageGaveUp(stage: Int, message: String)
+    /// Answers ask for a pause: so many records per second from now on.
+    case stageSlowed(stage: Int, recordsPerSecond: Double)
+    /// `ordered: false` was asked for, and the next stage cannot do with it.
+    case orderKept(stage: Int, reason: String)
     case paused(String)
     case resumed
     case draining(String)
+    case lettersRetried(stage: Int, batch: UInt64, letters: UInt64)
+    case lettersDiscarded(stage: Int, letters: UInt64)
 }
 
 /// What the runtime is to do.
@@ -111,11 +145,22 @@ package enum Action {
     case fetch(stage: Int, batch: UInt64)
     /// Write an entry; an `appended` event follows when `isWhole`.
     case append(Commit)
+    /// Write down for good, behind all that was appended so far, that some of these letters, those that are dead and of
+    /// this stage, make up the batches from `firstBatch` on, each with at most so many records of about so many bytes; a
+    /// `retryBegun` event follows.
+    case beginRetry(
+        stage: Int, letters: LetterNumbers, firstBatch: UInt64, lastBatch: UInt64?, records: UInt32, bytes: UInt64)
+    /// Read the letters of such a batch; a `retryFetched` event follows.
+    case fetchRetry(batch: UInt64)
+    /// Write down for good that those of these letters that are dead are given up; a `discarded` event follows.
+    case discard(stage: Int, letters: LetterNumbers, request: UInt64)
     /// Make everything appended so far durable; a `flushed` event follows.
     case flush
     case note(Note)
     /// Words for whoever made a request.
     case reply(UInt64, ok: Bool, message: String, isLast: Bool)
+    /// The last words to a request that was not taken up: it may be made again later.
+    case deny(UInt64, message: String)
     /// The last action of a run. All workers have ended.
     case finished(RunEnd)
 }

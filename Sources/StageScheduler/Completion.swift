@@ -27,19 +27,17 @@ extension Scheduler {
 
     /// Books a complete batch: its entry for the log, its output for the next stage, its checkpoint.
     private func settle(_ work: Work, of stage: StageState) {
-        if stage.policy.kind != .sink {
+        if stage.policy.kind != .sink, comesFromAbove(work.batch, to: stages[stage.index + 1]) {
             stage.finished[work.batch] = Finished(payloads: work.output, records: work.outputRecords)
         }
         if !work.isRecomputed {
-            stage.batchesDone += 1
             log(work, of: stage, whole: true)
-            note(.batchDone(stage: stage.index, batch: work.batch))
         }
         if let checkpoint = work.checkpoint {
             stage.checkpoint = checkpoint
             stage.checkpointBatch = work.batch
             stage.snapshotsMissed = 0
-            stage.replayable.removeAll { $0.batch <= work.batch }
+            forgetReplayable(through: work, of: stage)
         } else if stage.isStateful, !work.isFinish {
             work.output = []
             stage.replayable.append(work)
@@ -77,21 +75,17 @@ extension Scheduler {
             passed: delta.passed, filtered: delta.filtered, failed: delta.failed, outputs: delta.outputs,
             output: stage.isDurable ? Array(work.output.suffix(from: work.loggedPayloads)) : [], letters: letters,
             input: letters.isEmpty ? [] : work.input, checkpoint: whole ? work.checkpoint : nil,
-            metrics: whole ? work.metrics : [:], isFinish: work.isFinish)
+            metrics: work.metricsSinceLog(), isFinish: work.isFinish, build: work.build ?? stage.build)
         work.logged = total
         work.loggedPayloads = work.output.count
         work.loggedLetters = work.letters.count
         work.loggedRanges.formUnion(covered)
         stage.counts += delta
-        if whole {
-            for (name, amount) in work.metrics { stage.metrics[name, default: 0] += amount }
-        }
+        for (name, amount) in commit.metrics { stage.metrics[name, default: 0] += amount }
         append(commit, of: stage)
     }
 
     func append(_ commit: Commit, of stage: StageState) {
-        var commit = commit
-        commit.build = stage.build
         if commit.isWhole {
             // The log keeps the order of its entries: earlier parts of the batch are in when this one is.
             stage.appendingParts[commit.batch] = nil
@@ -104,7 +98,9 @@ extension Scheduler {
 
     func entryAppended(_ stage: Int, _ batch: UInt64) {
         guard stages.indices.contains(stage) else { return }
-        stages[stage].appending[batch] = nil
+        if let records = stages[stage].appending.removeValue(forKey: batch) {
+            note(.batchDone(stage: stage, batch: batch, records: records))
+        }
         stages[stage].committed.insert(batch)
         isFlushed = false
     }
@@ -132,16 +128,16 @@ extension Scheduler {
         else { return }
         let dispatch = newDispatch()
         worker.outstanding.append(
-            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), startedAt: now, aliveAt: now))
+            Dispatch(id: dispatch, kind: .sync, batch: 0, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
         stage.syncing = worker.id
         actions.append(.send(worker.id, dispatch, .sync))
     }
 
     func isSyncDue(_ stage: StageState) -> Bool {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
-        if let swap = stage.swap, swap.phase == .draining { return true }
+        if stage.swap?.phase == .draining { return true }
         // At the end and in a drain nothing is gained by waiting.
-        if mode != .running || (lastInput(of: stage).map { stage.nextInput > $0 } ?? false) && stage.works.isEmpty {
+        if mode != .running || hasTakenAll(stage) && stage.works.isEmpty {
             return true
         }
         if stage.lacksPosition || stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }
@@ -186,11 +182,10 @@ extension Scheduler {
                 ? UInt64(retryMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: stage.syncRetries)
             stage.syncNotBefore = now.advanced(by: pause)
         case .reject, .fatal:
-            fail(
-                .refused(
-                    stage: stage.index,
-                    message: message.isEmpty
-                        ? "the sink \"\(stage.policy.name)\" could not make its output durable" : message))
+            let reason =
+                message.isEmpty ? "the sink \"\(stage.policy.name)\" could not make its output durable" : message
+            if isOnProbation(worker, of: stage) { return rollBack(stage, reason) }
+            fail(.refused(stage: stage.index, message: reason))
         }
     }
 }

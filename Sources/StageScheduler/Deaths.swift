@@ -22,6 +22,7 @@ extension Scheduler {
         }
         let cause = worker.killedFor ?? death.cause
         stage.crashes += 1
+        stage.tally.add(record(of: worker, death, cause))
         note(
             .workerDied(
                 stage: stage.index, id, cause,
@@ -29,8 +30,12 @@ extension Scheduler {
                 evidence: death.evidence))
         if now.since(worker.since) >= stage.policy.restart.resetAfterNanoseconds { stage.consecutiveDeaths = 0 }
         let action = stage.policy.onDeath[cause.name] ?? .poison
+        defer { answer = nil }
         var inSearch = false
         let batchHadDied = worker.outstanding.contains { $0.work.map { $0.deathCount > 0 } ?? false }
+        // What a build on probation dies of is held against the build, and against nothing else.
+        let endsProbation =
+            isOnProbation(worker, of: stage) && !isExternal(cause) && !(batchHadDied && stage.swap?.hasWorked ?? false)
         let begun = worker.outstanding.count { request in
             death.breadcrumbs.isEmpty
                 ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
@@ -38,6 +43,11 @@ extension Scheduler {
         for request in worker.outstanding {
             guard let work = request.work else { continue }
             work.inHand -= 1
+            guard !endsProbation else {
+                giveBack(request, to: work, of: stage)
+                continue
+            }
+            work.build = worker.build
             let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
             guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
@@ -46,17 +56,23 @@ extension Scheduler {
                 continue
             }
             work.attempt += 1
+            answer = (id, now.since(request.answeredAt ?? request.startedAt ?? now))
+            stage.tally.wait(for: work.batch)
             let suspects = crumb?.begun ?? IndexRanges()
             if blame(request, work, stage, suspects: suspects, alone: begun == 1, cause, death.evidence) {
                 inSearch = true
             }
         }
+        stage.tally.settleNewest()
+        if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
+        if endsProbation { return rollBack(stage, cause.sentence) }
+        if !isExternal(cause) { stage.swap?.hasWorked = false }
         if action == .stop || action == .hold {
             return giveUp(stage, "its worker died: \(cause.sentence)", action == .hold ? .hold : .stop)
         }
+        if !worker.wasReady { stage.deathsBeforeReady += 1 }
         if !worker.wasReady, incomingFailed(worker, of: stage, "it died while it was opened: \(cause.sentence)") { return }
-        if !isExternal(cause), diedOnProbation(worker, of: stage, batchHadDied: batchHadDied, cause.sentence) { return }
         if isExternal(cause), worker.wasReady {
             // A SIGKILL that nobody here sent is no sign of a fault in the plugin, once it has been opened.
             pauseBeforeRestart(of: stage)
@@ -71,6 +87,28 @@ extension Scheduler {
                 "\(stage.verdictsInARow) records in a row killed the worker and none passed: it is the plugin (or its configuration), not the data; last: \(cause.sentence)"
             )
         }
+    }
+
+    /// What the tally keeps of a death.
+    private func record(of worker: WorkerState, _ death: Death, _ cause: DeathCause) -> DeathRecord {
+        let crumbs = death.breadcrumbs.compactMap { crumb in
+            worker.outstanding.first { $0.id == crumb.dispatch }.map { ($0, crumb.begun) }
+        }
+        let request = crumbs.first?.0 ?? worker.outstanding.first { $0.startedAt != nil }
+        var record = DeathRecord(
+            time: .now(now), cause: cause.name, message: cause.sentence, batch: request.flatMap { $0.batch == 0 ? nil : $0.batch },
+            worker: worker.id.number)
+        switch cause {
+        case .signal(let number): record.signal = signalName(number)
+        case .exit(let code): record.exitCode = code
+        default: break
+        }
+        if let request {
+            let begun = crumbs.first?.1 ?? IndexRanges()
+            let suspects = begun.isEmpty ? request.ranges : begun
+            if crumbs.count <= 1, suspects.count == 1 { record.index = suspects.first }
+        }
+        return record
     }
 
     private func isExternal(_ cause: DeathCause) -> Bool { cause == .signal(9) }
@@ -91,6 +129,8 @@ extension Scheduler {
         let left = request.ranges.intersecting(work.unresolved)
         guard !left.isEmpty else { return false }
         var suspects = suspects.intersecting(left)
+        // What is wrong on the pipe was written some time ago: the worker has gone on to other records since.
+        if case .garbage = cause { suspects = IndexRanges() }
         if suspects.isEmpty { suspects = left }
         if isExternal(cause) {
             for input in suspects.indexes { work.kills[input, default: 0] += 1 }
@@ -98,7 +138,7 @@ extension Scheduler {
             work.deathCount += 1
             for input in suspects.indexes { work.deaths[input, default: 0] += 1 }
         }
-        if alone, left.count == 1, let input = left.first, isGuilty(input, of: work, cause) {
+        if alone, left.count == 1, let input = left.first, isGuilty(input, of: work, in: stage, cause) {
             condemn(input, of: work, in: stage, cause, evidence)
             return true
         }
@@ -106,26 +146,45 @@ extension Scheduler {
         if !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
         if suspects.count <= Self.aloneAtMost {
             for input in suspects.indexes {
-                work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(input)), isSearch: true))
+                let notBefore = alone && left.count == 1 ? pause(before: input, of: work, in: stage, cause) : nil
+                work.portions.append(
+                    Portion(ranges: IndexRanges(CollectionOfOne(input)), notBefore: notBefore, isSearch: true))
             }
         } else {
+            // In front: one record is found before the next one is looked for.
             let (lower, upper) = suspects.halves()
-            work.portions.append(Portion(ranges: lower, isSearch: true))
-            work.portions.append(Portion(ranges: upper, isSearch: true))
+            work.portions.insert(Portion(ranges: upper, isSearch: true), at: 0)
+            work.portions.insert(Portion(ranges: lower, isSearch: true), at: 0)
         }
         return true
     }
 
     /// A kill from outside says little: an operator, a script, the kernel short of memory. It takes more of them.
-    private func isGuilty(_ input: UInt32, of work: Work, _ cause: DeathCause) -> Bool {
-        isExternal(cause)
-            ? work.kills[input] ?? 0 >= Self.killsToBlame : work.deaths[input] ?? 0 >= Self.deathsToBlame
+    private func isGuilty(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause) -> Bool {
+        guard !isExternal(cause) else { return work.kills[input] ?? 0 >= Self.killsToBlame }
+        let deaths = work.deaths[input] ?? 0
+        let retry = stage.policy.retry
+        return deaths >= (retry.on.contains(cause.retryCause) ? max(Self.deathsToBlame, retry.attempts) : Self.deathsToBlame)
+    }
+
+    /// A record that could be blamed already, and is tried again because the stage's `retry.on` says so, waits like one
+    /// that has failed.
+    private func pause(before input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause) -> Moment? {
+        guard !isExternal(cause), stage.policy.retry.on.contains(cause.retryCause), let deaths = work.deaths[input],
+            deaths >= Self.deathsToBlame
+        else { return nil }
+        stage.retries += 1
+        note(
+            .recordRetried(
+                stage: stage.index, batch: work.batch, input: input, attempt: deaths + 1, message: cause.sentence))
+        return now.advanced(by: backoff(stage.policy.retry, after: deaths - 1))
     }
 
     private func condemn(_ input: UInt32, of work: Work, in stage: StageState, _ cause: DeathCause, _ evidence: String)
     {
         var signal: Int32?
         if case .signal(let number) = cause { signal = number }
+        stage.tally.explain(work.batch)
         note(.poisonFound(stage: stage.index, batch: work.batch, input: input, cause))
         setAside(
             input, of: work, in: stage, category: cause.category, message: "it kills the worker: \(cause.sentence)",
@@ -142,8 +201,8 @@ extension Scheduler {
     /// A batch that workers died on is done. A search that found nobody leaves its deaths unexplained: they are shown as
     /// such, and count.
     func closeSearch(of work: Work, _ stage: StageState) {
+        stage.tally.close(work.batch)
         guard work.deathCount > 0, work.verdicts == 0 else { return }
-        stage.unexplained += 1
         note(.unexplainedDeath(stage: stage.index, batch: work.batch))
         work.deathCount = 0
         countDeath(
@@ -155,6 +214,11 @@ extension Scheduler {
         let policy = stage.policy.restart
         stage.deaths.append(now)
         stage.deaths.removeAll { now.since($0) > policy.withinNanoseconds }
+        guard stage.deathsBeforeReady <= policy.maximum else {
+            // However long each of them took: a plugin that hangs while it is loaded dies once a minute.
+            giveUp(stage, "\(stage.deathsBeforeReady) workers in a row died before they were ready: \(reason)")
+            return
+        }
         guard stage.deaths.count <= policy.maximum else {
             giveUp(
                 stage,
@@ -176,20 +240,34 @@ extension Scheduler {
         stage.restartAt = now.advanced(by: UInt64(length))
     }
 
-    private func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
+    func giveUp(_ stage: StageState, _ message: String, _ how: GiveUpPolicy? = nil) {
         guard !stage.hasGivenUp, !stage.isHeld else { return }
         stage.giveUpMessage = message
         note(.stageGaveUp(stage: stage.index, message: message))
+        cancelSwap(of: stage, message)
         switch how ?? stage.policy.onGiveUp {
         case .hold: stage.isHeld = true
         case .stop:
             stage.hasGivenUp = true
+            // Nobody's data has been near it.
+            guard stage.facts != nil else {
+                return fail(.refused(stage: stage.index, message: "its plugin cannot be loaded: \(message)"))
+            }
             fail(.gaveUp(stage: stage.index, message: message))
         }
     }
 }
 
 extension DeathCause {
+    /// The word by which `retry.on` speaks of it.
+    fileprivate var retryCause: RetryCause {
+        switch self {
+        case .timeout: .timeout
+        case .memory: .memory
+        case .signal, .exit, .garbage, .lost, .host: .crash
+        }
+    }
+
     /// For people: "killed by signal 11 (SIGSEGV)".
     package var sentence: String {
         switch self {
@@ -199,6 +277,7 @@ extension DeathCause {
         case .memory: "above its memory limit"
         case .garbage(let what): "it sent garbage: \(what)"
         case .lost(let why): why
+        case .host(let times): "the host died with it in hand \(times) \(times == 1 ? "time" : "times")"
         }
     }
 }

@@ -4,9 +4,14 @@ import StageModel
 
 extension Scheduler {
     func dispatchWork(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld else { return }
+        stage.pacedUntil = nil
+        guard !stage.hasGivenUp, !stage.isHeld, !isTrialUnderWay else { return }
         // The only worker finishes what it has, so that another can take its place.
-        if let swap = stage.swap, swap.phase == .draining || swap.phase == .opening { return }
+        switch stage.swap?.phase {
+        case .opening: return
+        case .draining where !stage.isAtomic || stage.isBetweenBatches: return
+        default: break
+        }
         guard stage.policy.kind != .source else {
             dispatchReads(stage)
             return
@@ -19,11 +24,12 @@ extension Scheduler {
             dispatchInOrder(stage)
             return
         }
-        while let worker = freeWorker(of: stage) {
+        while !isTrialUnderWay, let worker = freeWorker(of: stage) {
             guard let (work, position) = nextPortion(of: stage) else { return }
             // What a search hands out travels alone: a death must speak of nothing else.
             if work.portions[position].isSearch, !worker.outstanding.isEmpty { return }
-            send(work.portions.remove(at: position), of: work, to: worker, stage)
+            guard let portion = takePortion(position, of: work, stage) else { return }
+            send(portion, of: work, to: worker, stage)
         }
     }
 
@@ -37,8 +43,7 @@ extension Scheduler {
         let depth = depth(of: stage)
         var best: WorkerState?
         for worker in stage.workers where worker.canServe && worker.outstanding.count < depth {
-            // One that is to be replaced finishes what it has.
-            if worker.outstanding.contains(where: { $0.isSearch }) || isWorn(worker, of: stage) { continue }
+            if worker.outstanding.contains(where: { $0.isSearch }) { continue }
             if best.map({ worker.outstanding.count < $0.outstanding.count }) ?? true { best = worker }
         }
         return best
@@ -49,30 +54,44 @@ extension Scheduler {
     private func nextPortion(of stage: StageState) -> (Work, Int)? {
         if stage.verdictsInARow >= Self.verdictsBeforeControl,
             let control = stage.works.first(where: { !stage.verdictBatches.contains($0.batch) && !$0.portions.isEmpty }),
-            let position = nextPosition(in: control)
+            let position = nextPosition(in: control, of: stage, searchFirst: true)
         {
             return (control, position)
         }
+        // Where one death follows the other and nothing passes, it is time for verdicts: is it the plugin?
+        let searchFirst = stage.suspectDeathsInARow >= Self.deathsBeforeSearch
         for work in stage.works {
-            if let position = nextPosition(in: work) { return (work, position) }
+            if let position = nextPosition(in: work, of: stage, searchFirst: searchFirst) { return (work, position) }
         }
         return nil
     }
 
-    private func nextPosition(in work: Work) -> Int? {
-        var search: Int?
+    private func nextPosition(in work: Work, of stage: StageState, searchFirst: Bool) -> Int? {
+        var other: Int?
         for (position, portion) in work.portions.enumerated() {
             if let due = portion.notBefore, due > now { continue }
-            if !portion.isSearch { return position }
-            if search == nil { search = position }
+            if portion.isSearch, !mayTry(portion, of: work, in: stage) { continue }
+            if portion.isSearch == searchFirst { return position }
+            if other == nil { other = position }
         }
-        return search
+        return other
     }
 
     /// An atomic stage: one worker, batch after batch; first what a new worker must be shown again. While it works on one
     /// batch, the next may be in its pipe.
     private func dispatchInOrder(_ stage: StageState) {
         while dispatchNext(of: stage) {}
+    }
+
+    /// Takes from what waits as much as may be handed out now; nil: nothing.
+    private func takePortion(_ position: Int, of work: Work, _ stage: StageState) -> Portion? {
+        var portion = work.portions[position]
+        guard !portion.ranges.isEmpty else { return work.portions.remove(at: position) }
+        let most = allowance(portion, of: work, stage)
+        guard most > 0 else { return nil }
+        guard most < portion.ranges.count else { return work.portions.remove(at: position) }
+        (portion.ranges, work.portions[position].ranges) = portion.ranges.split(at: most)
+        return portion
     }
 
     private func dispatchNext(of stage: StageState) -> Bool {
@@ -86,9 +105,10 @@ extension Scheduler {
         if let replay = stage.replayable.first(where: isNext), replay.batch < next?.batch ?? .max { next = replay }
         guard let work = next,
             let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
-            !follows || work.portions[position].isPlain && !work.isFinish && worker.outstanding.allSatisfy({ $0.batch < work.batch })
+            !follows || work.portions[position].isPlain && !work.isFinish && worker.outstanding.allSatisfy({ $0.batch < work.batch }),
+            mayTry(work.portions[position], of: work, in: stage), let portion = takePortion(position, of: work, stage)
         else { return false }
-        send(work.portions.remove(at: position), of: work, to: worker, stage, follows: follows)
+        send(portion, of: work, to: worker, stage, follows: follows)
         return true
     }
 
@@ -112,9 +132,11 @@ extension Scheduler {
         worker.outstanding.append(
             Dispatch(
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
-                isSearch: portion.isSearch, startedAt: running < stage.policy.threads ? now : nil,
+                isSearch: portion.isSearch, sentAt: now, startedAt: running < stage.policy.threads ? now : nil,
                 records: portion.ranges.count, aliveAt: now))
         work.inHand += 1
+        if work.isApart(portion) { trial = (worker, id) }
+        handedOut(portion.ranges.count, of: stage)
         if work.isFinish {
             let base: UInt64 = 0x8000_0000_0000_0000 | UInt64(stage.index) << 40
             actions.append(.send(worker.id, id, .finish(batch: work.batch, firstIdentifier: base)))

@@ -11,6 +11,16 @@ extension Scheduler.Mode {
     }
 }
 
+extension RunEnd {
+    /// A job that is done nevertheless is complete.
+    var isHarmless: Bool {
+        switch self {
+        case .interrupted, .overBudget: true
+        default: false
+        }
+    }
+}
+
 extension Scheduler {
     /// Ends the run for a reason of its own: what is in hand is finished and kept, nothing new begins.
     func fail(_ end: RunEnd) {
@@ -29,20 +39,35 @@ extension Scheduler {
 
     func abandon() {
         for stage in stages { for worker in stage.workers { kill(worker, for: nil) } }
+        for stage in stages { endSwap(of: stage, isComplete: false) }
         if !mode.isEnding { mode = .ending(.interrupted("left at once"), since: now) }
     }
 
     func checkFailureLimits() {
         guard mode == .running else { return }
-        let failed = stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
-        if let reason = exceeded(policy.failures, failed: failed, of: stages[0].counts.inputs) {
+        guard stages.contains(where: { $0.counts.failed > 0 }) else { return }
+        let counts = stages.map(judged)
+        // Of all records that have an outcome, in the stage that has dealt with most: a splitter makes many of one.
+        let records = (counts.dropFirst().map(\.inputs).max() ?? 0) + (counts.first?.failed ?? 0)
+        if let reason = exceeded(policy.failures, failed: counts.reduce(0) { $0 + $1.failed }, of: records) {
             fail(.tooManyFailures(reason))
         }
-        for stage in stages {
-            if let reason = exceeded(stage.policy.failures, failed: stage.counts.failed, of: stage.counts.inputs) {
+        for (stage, counts) in zip(stages, counts) {
+            if let reason = exceeded(stage.policy.failures, failed: counts.failed, of: counts.inputs) {
                 fail(.tooManyFailures("stage \"\(stage.policy.name)\": \(reason)"))
             }
         }
+    }
+
+    /// Counts of a stage since its failures were last forgiven.
+    private func judged(_ stage: StageState) -> Counts {
+        var counts = stage.counts
+        counts.failed = failedForGood(stage)
+        guard policy.forgiven.indices.contains(stage.index) else { return counts }
+        let forgiven = policy.forgiven[stage.index]
+        counts.inputs -= min(counts.inputs, forgiven.inputs)
+        counts.failed -= min(counts.failed, forgiven.failed)
+        return counts
     }
 
     private func exceeded(_ policy: FailurePolicy, failed: UInt64, of records: UInt64) -> String? {
@@ -55,17 +80,24 @@ extension Scheduler {
         return nil
     }
 
+    /// Whether a drain waits for the rest of a batch.
+    func isFinishing(_ stage: StageState) -> Bool {
+        guard case .draining = mode, pauseReason == nil, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else {
+            return false
+        }
+        if case .draining(.refused(stage.index, _), _) = mode { return false }
+        return stage.isWithinBatch && stage.workers.contains { $0.canServe }
+    }
+
     private var isAllDone: Bool {
-        guard let last = lastBatch else { return false }
-        let lastOfSink = last + UInt64(stages.count - 1)
-        return sink.nextInput > lastOfSink && sink.works.isEmpty && sink.unsynced.isEmpty
+        hasTakenAll(sink) && retryWishes.isEmpty && discarding == 0 && sink.works.isEmpty && sink.unsynced.isEmpty
             && stages.allSatisfy { $0.appending.isEmpty }
     }
 
     private var isQuiet: Bool {
-        stages.allSatisfy { stage in
+        beginningRetry == nil && discarding == 0 && stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
-                && stage.syncing == nil && !canSync(stage)
+                && stage.syncing == nil && !canSync(stage) && !isFinishing(stage)
         }
     }
 
@@ -75,13 +107,13 @@ extension Scheduler {
             if isAllDone { end(.complete) }
         case .draining(let reason, let since):
             let isOver = now.since(since) > policy.drainGraceNanoseconds
-            if isAllDone, case .interrupted = reason {
+            if isAllDone, reason.isHarmless {
                 end(.complete)
             } else if isQuiet {
                 end(reason)
             } else if isOver {
                 for stage in stages {
-                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.syncsItself {
+                    for worker in stage.workers where !worker.outstanding.isEmpty || stage.isAtomic {
                         kill(worker, for: nil)
                     }
                 }
@@ -103,11 +135,8 @@ extension Scheduler {
 
     /// Begins the end: idle workers leave in peace.
     private func end(_ reason: RunEnd) {
-        for stage in stages {
-            guard let swap = stage.swap else { continue }
-            stage.swap = nil
-            reply(swap.request, true, "the job ended first")
-        }
+        for stage in stages { endSwap(of: stage, isComplete: reason == .complete) }
+        refuseRetries("the job ended first: its other letters are dead still")
         mode = .ending(reason, since: now)
         isFlushed = false
         for stage in stages { for worker in stage.workers { leave(worker) } }
@@ -118,9 +147,9 @@ extension Scheduler {
     private func checked() -> RunEnd {
         for stage in stages {
             let counts = stage.counts
-            guard counts.inputs == counts.passed + counts.filtered + counts.failed else {
+            guard counts.inputs == counts.passed + counts.filtered + counts.failed + stage.discarded else {
                 return .broken(
-                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed)"
+                    "the counts of stage \"\(stage.policy.name)\" do not add up: in \(counts.inputs), passed on \(counts.passed), filtered \(counts.filtered), failed \(counts.failed), discarded \(stage.discarded)"
                 )
             }
         }
@@ -148,9 +177,10 @@ extension Scheduler {
             guard !mode.isEnding else { continue }
             if let since = stage.unsyncedSince { consider(since.advanced(by: syncInterval)) }
             consider(stage.syncNotBefore)
-            guard mode == .running else { continue }
-            consider(stage.restartAt)
+            guard mode == .running || isFinishing(stage) else { continue }
+            if mode == .running { consider(stage.restartAt) }
             consider(stage.notBefore)
+            consider(stage.pacedUntil)
             for work in stage.works {
                 for portion in work.portions { consider(portion.notBefore) }
             }

@@ -23,23 +23,35 @@ package struct Outcome {
     package var checkpoint: Payload?
     /// Amounts by name.
     package var metrics: [String: Double] = [:]
+    /// Which of `covered` something was emitted for; nil: all, none, or nobody asked.
+    package var emitted: IndexRanges?
 
     package init() {}
 }
 
 /// What a worker said of its plugin when it had loaded it.
 package struct PluginFacts: Sendable, Equatable {
+    /// The plugin's own id; empty when nobody asked.
+    package var identifier: String
     package var kind: StageKind
     package var flags: PluginFlags
     package var functions: PluginFunctions
     /// 0: any number.
     package var maximumWorkers: Int
 
-    package init(kind: StageKind, flags: PluginFlags, functions: PluginFunctions, maximumWorkers: Int) {
+    package init(
+        identifier: String = "", kind: StageKind, flags: PluginFlags, functions: PluginFunctions, maximumWorkers: Int
+    ) {
+        self.identifier = identifier
         self.kind = kind
         self.flags = flags
         self.functions = functions
         self.maximumWorkers = maximumWorkers
+    }
+
+    /// What a worker did since the last checkpoint does not survive it: see `StageState.isAtomic`.
+    func isAtomic(as kind: StageKind) -> Bool {
+        flags.contains(.stateful) || kind == .sink && (functions.contains(.sync) || maximumWorkers == 1)
     }
 }
 
@@ -53,6 +65,10 @@ package enum DeathCause: Sendable, Equatable {
     case garbage(String)
     /// It closed its pipes, or could not be started.
     case lost(String)
+    /// The host itself died, so many times, and the workers with it.
+    case host(times: UInt32)
+
+    package static let hostName = "host"
 
     /// The name by which a pipeline file speaks of such a death.
     package var name: String {
@@ -63,6 +79,7 @@ package enum DeathCause: Sendable, Equatable {
         case .memory: "memory"
         case .garbage: "protocol"
         case .lost: "lost"
+        case .host: Self.hostName
         }
     }
 
@@ -74,6 +91,7 @@ package enum DeathCause: Sendable, Equatable {
         case .timeout: "timeout"
         case .memory: "memory"
         case .garbage: "garbage"
+        case .host: Self.hostName
         }
     }
 }
@@ -115,6 +133,8 @@ package enum Event {
     case ready(WorkerID)
     /// The plugin was not accepted, or its `open` failed; `fatal`: no use in trying again. The process still lives.
     case refused(WorkerID, fatal: Bool, message: String)
+    /// What the pipeline says of some stage is nothing that its plugin takes. Told instead of `loaded`.
+    case misconfigured(String)
     /// Some records of a request have their outcome.
     case partial(WorkerID, DispatchID, Outcome)
     /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.
@@ -150,4 +170,20 @@ package enum Event {
     case restart(stage: String, build: Int?, request: UInt64)
     case pause
     case unpause
+    /// Dead letters of a stage are to be tried again; answered by `reply` actions.
+    case retry(stage: Int, letters: LetterNumbers, request: UInt64)
+    /// Answers `beginRetry`: the letters of the batches from `first` on, and those that were left for later.
+    case retryBegun(
+        first: UInt64, counts: [UInt32], rest: LetterNumbers, refused: UInt64, categories: [String: UInt64])
+    /// The letters of a batch were read.
+    case retryFetched(batch: UInt64, [Payload])
+    /// Dead letters of a stage are given up for good; answered by a `reply` action.
+    case discard(stage: Int, letters: LetterNumbers, request: UInt64)
+    /// Answers `discard`.
+    case discarded(stage: Int, letters: UInt64, refused: UInt64, categories: [String: UInt64], request: UInt64)
+    /// What the machine has free, when it was measured; only told where a reserve is asked for.
+    case availableMemory(bytes: UInt64)
+    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows. Names,
+    /// kinds, `durable`, `ordered` and `threads` stay as they were.
+    case policyChanged(JobPolicy)
 }

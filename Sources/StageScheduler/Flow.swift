@@ -17,6 +17,7 @@ extension Scheduler {
     /// Whether the stage wants the input of `batch`: it has not committed it, or must be shown it again to rebuild its
     /// state. Where it keeps no outputs, it wants what the stage below wants.
     func isWanted(_ batch: UInt64, by stage: StageState) -> Bool {
+        if isVoid(batch, of: stage) { return !stage.committed.contains(batch) }
         guard stage.isDurable else {
             return isWanted(batch, by: stages[stage.index + 1])
         }
@@ -29,17 +30,27 @@ extension Scheduler {
         else { return false }
         guard let last = lastInput(of: stage) else { return true }
         return stage.committed.through < last
+            || retries.contains { $0 > last && $1.stage <= stage.index && !stage.committed.contains($0) }
     }
 
     /// Takes as many batches as the window allows.
     func takeInput(_ stage: StageState) {
-        guard stage.index > 0, isEveryPluginKnown else { return }
+        guard isEveryPluginKnown else { return }
+        guard stage.index > 0 else {
+            // What needs no worker moves on by itself.
+            _ = nextRead(stage)
+            return
+        }
         if !stage.isStateful, stage.isDurable, stage.nextInput <= stage.committed.through {
             stage.nextInput = stage.committed.through + 1
         }
         while stage.held < stage.policy.window {
             let batch = stage.nextInput
-            if let last = lastInput(of: stage), batch > last { return }
+            if stage.takenAhead.remove(batch) != nil {
+                stage.nextInput += 1
+                continue
+            }
+            if let last = finalInput(of: stage), batch > last { return }
             guard isWanted(batch, by: stage) else {
                 if lastBatch == nil, batch > recoveredLast { return }
                 stage.nextInput += 1
@@ -54,17 +65,60 @@ extension Scheduler {
                 add(work, to: stage)
                 continue
             }
+            if isVoid(batch, of: stage) {
+                guard takeVoid(batch, stage) else { return }
+                stage.nextInput += 1
+                add(Work(batch: batch, input: [], inputCount: 0), to: stage)
+                continue
+            }
             // The effect of a sink must not be ahead of what the logs know: they have to give the batch the same bounds
             // again after a death of the host.
             if stage.policy.kind == .sink, stages.contains(where: { $0.appending[batch] != nil }) { return }
-            guard takeFromAbove(batch, stage) else { return }
+            guard takeFromAbove(batch, stage) else { return takeAhead(stage) }
+            stage.nextInput += 1
         }
+    }
+
+    /// Takes what is finished above and has no claim to its turn. Room for one batch is left free: that for which the
+    /// others do not wait must find some when it comes.
+    private func takeAhead(_ stage: StageState) {
+        let above = stages[stage.index - 1]
+        guard letsPass(above, stage), !above.finished.isEmpty else { return }
+        stage.takenAhead = stage.takenAhead.filter { $0 > stage.nextInput }
+        for batch in above.finished.keys.sorted() {
+            guard batch > stage.nextInput else { continue }
+            guard stage.held + 1 < stage.policy.window, batch - stage.nextInput < Self.passedByAtMost else { return }
+            guard isWanted(batch, by: stage), !isFinish(batch, of: stage),
+                stage.policy.kind != .sink || !stages.contains(where: { $0.appending[batch] != nil })
+            else { continue }
+            if takeFromAbove(batch, stage) { stage.takenAhead.insert(batch) }
+        }
+    }
+
+    /// Whether what `above` has finished may come to `stage` out of order.
+    private func letsPass(_ above: StageState, _ stage: StageState) -> Bool {
+        !above.policy.ordered && above.index > 0 && !above.isAtomic && !stage.isAtomic
+    }
+
+    /// Says where `ordered: false` cannot be had.
+    func explainKeptOrder() {
+        for (above, stage) in zip(stages, stages.dropFirst()) where !above.policy.ordered && !letsPass(above, stage) {
+            let reason =
+                if above.index == 0 { "a source reads its batches in order" }
+                else if above.isAtomic { "its plugin keeps a state from batch to batch" }
+                else if stage.policy.kind == .sink { "the sink \"\(stage.policy.name)\" has a position, and gets its batches in order" }
+                else { "the next stage, \"\(stage.policy.name)\", keeps a state from batch to batch" }
+            note(.orderKept(stage: above.index, reason: reason))
+        }
+        if !sink.policy.ordered { note(.orderKept(stage: sink.index, reason: "nothing comes after the sink")) }
     }
 
     private func takeFromAbove(_ batch: UInt64, _ stage: StageState) -> Bool {
         let above = stages[stage.index - 1]
-        if let finished = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
-            stage.nextInput += 1
+        guard let letters = lettersFor(batch, stage) else { return false }
+        if let empty = above.finished.removeValue(forKey: batch) ?? above.fetched.removeValue(forKey: batch) {
+            let finished = letters ?? empty
+            retryInputs[batch] = nil
             let isDone = stage.committed.contains(batch)
             let work = Work(
                 batch: batch, input: finished.payloads, inputCount: UInt32(clamping: finished.records),
@@ -91,9 +145,9 @@ extension Scheduler {
     private func requestFetch(of batch: UInt64, from stage: StageState) {
         for next in batch..<batch + Self.fetchAhead {
             guard stage.committed.contains(next), stage.finished[next] == nil, stage.appending[next] == nil,
-                isWanted(next, by: stages[stage.index + 1])
+                comesFromAbove(next, to: stages[stage.index + 1]), isWanted(next, by: stages[stage.index + 1])
             else { return }
-            guard stage.fetched[next] == nil else { continue }
+            guard stage.fetched[next] == nil, !stages[stage.index + 1].takenAhead.contains(next) else { continue }
             if stage.fetching.insert(next).inserted {
                 actions.append(.fetch(stage: stage.index, batch: next))
             }
@@ -122,7 +176,11 @@ extension Scheduler {
                 inputs: work.resolvedInputs, passed: work.passed, filtered: work.filtered, failed: work.failed,
                 outputs: work.outputRecords)
         }
-        stage.works.append(work)
+        if let interruptions = stage.recoveredInterruptions.removeValue(forKey: work.batch) {
+            takeUp(interruptions, of: work, in: stage)
+        }
+        let place = stage.works.lastIndex { $0.batch < work.batch }.map { $0 + 1 } ?? 0
+        stage.works.insert(work, at: place)
         completeIfDone(work, of: stage)
     }
 
@@ -132,9 +190,12 @@ extension Scheduler {
     func nextRead(_ stage: StageState) -> (batch: UInt64, exact: UInt32?)? {
         while true {
             let batch = stage.nextInput
-            if let lastBatch, batch > lastBatch { return nil }
-            guard batch <= recoveredLast else { return (batch, nil) }
-            if isWanted(batch, by: stages[1]) {
+            guard batch <= recoveredLast else {
+                if passBySource(batch, stage) { continue }
+                if let lastBatch, batch > lastBatch { return nil }
+                return (batch, nil)
+            }
+            if comesFromAbove(batch, to: stages[1]), isWanted(batch, by: stages[1]) {
                 guard batch >= firstCounted, batch - firstCounted < UInt64(sourceCounts.count) else {
                     fail(.broken("batch \(batch) of the source is needed again, but its log no longer has it"))
                     return nil
@@ -153,7 +214,9 @@ extension Scheduler {
             stage.held < stage.policy.window, isEveryPluginKnown
         else { return }
         if let idleUntil, idleUntil > now { return }
+        if holdsReads(stage) { return }
         if let notBefore = stage.notBefore, notBefore > now { return }
+        guard mayRead(stage) else { return }
         guard let (batch, exact) = nextRead(stage), heldBytes < policy.memoryBudgetBytes else { return }
         guard worker.position == batch - 1 else {
             // It stands elsewhere: a fresh one is opened at the right place.
@@ -161,9 +224,9 @@ extension Scheduler {
             return
         }
         var count = exact ?? batchRecords
-        let skips = skipLeft > 0 && exact == nil
+        let skips = skipLeft > 0
         if skips {
-            count = UInt32(clamping: min(UInt64(count), skipLeft))
+            count = UInt32(clamping: min(UInt64(policy.batchRecords), skipLeft))
         } else if exact == nil, let limit = policy.recordLimit {
             guard recordsRead < limit else {
                 sourceRead(stage, batch: batch, Outcome(), isEnd: true)
@@ -171,16 +234,17 @@ extension Scheduler {
             }
             count = UInt32(clamping: min(UInt64(count), limit - recordsRead))
         }
+        let isExact = exact != nil && !skips
+        let first = skips ? policy.skipRecords - skipLeft : isExact ? identifier(ofFirstIn: batch) : nextIdentifier
         let dispatch = newDispatch()
         worker.outstanding.append(
-            Dispatch(id: dispatch, kind: .read, batch: batch, ranges: IndexRanges(), startedAt: now, aliveAt: now))
+            Dispatch(id: dispatch, kind: .read, batch: batch, ranges: IndexRanges(), sentAt: now, startedAt: now, aliveAt: now))
         actions.append(
             .send(
                 worker.id, dispatch,
                 .read(
-                    batch: batch, count: count, bytes: exact == nil ? policy.batchBytes : .max,
-                    firstIdentifier: exact == nil ? nextIdentifier - skipLeft : identifier(ofFirstIn: batch),
-                    exact: exact != nil)))
+                    batch: batch, count: count, bytes: isExact ? .max : policy.batchBytes, firstIdentifier: first,
+                    exact: isExact)))
     }
 
     /// Records that the next batch is to have. What was read once keeps its bounds: the log of the source has them.

@@ -9,8 +9,44 @@ package struct RetryPolicy: Sendable, Equatable {
     package var maximumNanoseconds: UInt64 = 10_000_000_000
     /// Share of the pause that is random, either way: 0.1 means 90 % to 110 %.
     package var jitter: Double = 0.1
+    /// What is tried again: failures that the plugin calls transient, and records that workers die on.
+    package var on: Set<RetryCause> = [.transient]
 
     package init() {}
+}
+
+/// Why a record may be tried again.
+package enum RetryCause: String, Sendable {
+    case transient
+    /// A death by a signal, an exit or garbage on the pipe; beyond the two deaths that it takes to blame a record.
+    case crash
+    case timeout, memory
+}
+
+/// How fast records may be handed out, over all workers.
+package struct RatePolicy: Sendable, Equatable {
+    /// The full rate; nil: any, until answers ask for a pause.
+    package var recordsPerSecond: Double?
+    /// Records that may go at once after a quiet time; nil: a tenth of a second's worth.
+    package var burst: Int?
+    /// Answers that ask for a pause never slow it below this many records per second.
+    package var minimum: Double = 1
+    /// What an answer that asks for a pause multiplies the rate by; 1: such answers change nothing.
+    package var decrease: Double = 0.5
+    /// Records per second that come back each second; nil: a twentieth of what it was slowed to, and more and more.
+    package var increase: Double?
+
+    package init() {}
+}
+
+/// A limit that several stages share.
+package struct LimitPolicy: Sendable, Equatable {
+    package var name: String
+    package var rate = RatePolicy()
+    /// Records in hand at once, over all stages that share the limit; nil: any number.
+    package var concurrency: Int?
+
+    package init(name: String) { self.name = name }
 }
 
 /// How often and how soon a worker that died is replaced.
@@ -79,6 +115,11 @@ package struct StagePolicy: Sendable {
     /// By cause: the name of a signal, "timeout", "memory", "exit" or "protocol"; what is not here is `poison`.
     package var onDeath: [String: DeathPolicy] = [:]
     package var failures = FailurePolicy()
+    package var rate = RatePolicy()
+    /// The name of one of the job's limits.
+    package var limit: String?
+    /// False: what is finished passes on, also before an earlier batch.
+    package var ordered = true
 
     package init(name: String, kind: StageKind) {
         self.name = name
@@ -102,6 +143,13 @@ package struct JobPolicy: Sendable {
     package var batchBytes: UInt64 = 1 << 20
     package var sync = SyncPolicy.interval(nanoseconds: 200_000_000)
     package var failures = FailurePolicy()
+    /// What all stages together may cost, by the name under which plugins report it.
+    package var budget: [String: Double] = [:]
+    /// By stage: what the failure limits leave out, because the job was taken up again after they had stopped it.
+    package var forgiven: [Counts] = []
+    package var limits: [LimitPolicy] = []
+    /// Free memory of the machine below which nothing new is given out and no worker is started; nil: none.
+    package var memoryReserveBytes: UInt64?
     /// Bytes of payloads in the host above which nothing new is read from the source.
     package var memoryBudgetBytes = 24 << 20
     /// Source records to read at most; nil: all.

@@ -4,7 +4,8 @@ import StageModel
 
 extension Scheduler {
     func partialCame(_ id: WorkerID, _ dispatch: DispatchID, _ outcome: Outcome) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch }),
             let work = worker.outstanding[position].work
         else { return }
         let stage = stages[worker.stage]
@@ -15,8 +16,14 @@ extension Scheduler {
             worker.outstanding[position].provisional.append(outcome)
             return
         }
+        let request = worker.outstanding[position]
+        let time = now.since(request.answeredAt ?? request.startedAt ?? now)
+        answer = (id, time / UInt64(max(1, outcome.covered.count)))
+        defer { answer = nil }
+        worker.outstanding[position].answeredAt = now
         worker.outstanding[position].ranges.subtract(outcome.covered)
-        resolve(outcome, of: work, in: stage)
+        work.build = worker.build
+        resolve(outcome, of: work, in: stage, sentAt: worker.outstanding[position].sentAt)
         if stage.policy.durable { log(work, of: stage, whole: false) }
     }
 
@@ -24,13 +31,24 @@ extension Scheduler {
         _ id: WorkerID, _ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, message: String,
         retryMilliseconds: UInt32, busyNanoseconds: UInt64
     ) {
-        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        guard let worker = worker(id), !worker.isSentBack,
+            let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
         else { return }
         let stage = stages[worker.stage]
         let request = worker.outstanding.remove(at: position)
         startNext(of: worker, threads: stage.policy.threads)
+        if worker.leavingSince != nil { worker.leavingSince = now }
+        let records = request.kind == .read ? outcome.output?.recordCount ?? 0 : UInt64(request.ranges.count)
+        let time = request.answeredAt.map { now.since($0) } ?? busyNanoseconds
+        answer = (id, time / max(1, records))
+        defer { answer = nil }
+        if request.kind != .sync, records > 0 || request.kind == .finish {
+            note(.called(stage: stage.index, id, records: records, nanoseconds: busyNanoseconds))
+        }
         // Replays and syncs are no progress: a worker that only did these must not be replaced for its age.
-        if request.kind != .sync, request.work?.isReplay != true { worker.batchesServed += 1 }
+        // Nor is what a source passes over: the next one would begin at the beginning again.
+        let passesOver = request.kind == .read && skipLeft > 0
+        if request.kind != .sync, request.work?.isReplay != true, !passesOver { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
             stage.learnPace(busyNanoseconds, records: Int(outcome.output?.recordCount ?? 0))
@@ -39,6 +57,7 @@ extension Scheduler {
             sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
         case .process, .finish:
             guard let work = request.work else { return }
+            work.build = worker.build
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
             stage.learnPace(busyNanoseconds, records: request.records)
@@ -80,28 +99,32 @@ extension Scheduler {
     ) {
         switch status {
         case .ok, .end, .idle:
-            for earlier in request.provisional { resolve(earlier, of: work, in: stage) }
-            resolve(outcome, of: work, in: stage)
+            for earlier in request.provisional { resolve(earlier, of: work, in: stage, sentAt: request.sentAt) }
+            resolve(outcome, of: work, in: stage, sentAt: request.sentAt)
             // That of an earlier part of the batch says nothing of this one.
             if !work.isReplay { work.checkpoint = outcome.checkpoint }
         case .retry:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             retryLater(work, request, stage, message: message, milliseconds: retryMilliseconds)
         case .reject:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
             for input in unaccounted(work, request, stage).indexes {
                 setAside(
                     input, of: work, in: stage, category: "permanent",
                     message: message.isEmpty ? "the plugin rejected the batch" : message)
             }
         case .fatal:
-            if !stage.isAtomic { resolve(outcome, of: work, in: stage) }
-            fail(.refused(stage: stage.index, message: explained(message, stage)))
+            if !stage.isAtomic { resolve(outcome, of: work, in: stage, sentAt: request.sentAt) }
+            if !isOnProbation(worker, of: stage) {
+                fail(.refused(stage: stage.index, message: explained(message, stage)))
+            }
             let rest = unaccounted(work, request, stage)
-            if work.isFinish || !rest.isEmpty { work.portions.append(Portion(ranges: rest)) }
+            if work.isFinish || !rest.isEmpty { work.portions.insert(Portion(ranges: rest), at: 0) }
         }
         completeIfDone(work, of: stage)
-        batchOnProbation(by: worker, of: stage)
+        if isOnProbation(worker, of: stage) {
+            if status == .fatal { rollBack(stage, explained(message, stage)) } else { batchOnProbation(of: stage) }
+        }
         // What is there must not wait, unlogged, for the records that are tried again.
         if !work.isComplete, stage.isDurable, !stage.isAtomic { log(work, of: stage, whole: false) }
     }
@@ -118,8 +141,10 @@ extension Scheduler {
     }
 
     /// Books the outcome of some records. What failed transiently gets no outcome yet, but another try.
-    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState) {
+    private func resolve(_ outcome: Outcome, of work: Work, in stage: StageState, sentAt: Moment) {
         var covered = outcome.covered
+        let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
+        if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {
@@ -134,6 +159,7 @@ extension Scheduler {
             work.outputRecords += output.recordCount
         }
         for (name, amount) in outcome.metrics { work.metrics[name, default: 0] += amount }
+        countOnProbation(stage, build: work.build, inputs: UInt64(covered.count))
         for failure in outcome.failures {
             switch failure.kind {
             case .permanent:
@@ -145,21 +171,40 @@ extension Scheduler {
             }
         }
         work.unresolved.subtract(covered)
+        if !work.apart.isEmpty { work.apart.subtract(covered) }
+        passed(covered.count, of: stage)
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
         work.resolvedInputs += resolved
         if !covered.isEmpty {
+            tellDone(covered, outcome, of: work, in: stage)
             stage.verdictsInARow = 0
             stage.verdictBatches = []
+            stage.suspectDeathsInARow = 0
             stage.consecutiveDeaths = 0
         }
+    }
+
+    private func tellDone(_ covered: IndexRanges, _ outcome: Outcome, of work: Work, in stage: StageState) {
+        guard let answer, !work.isRecomputed else { return }
+        var attempts: [UInt32: UInt32] = [:]
+        for counted in [work.tries, work.deaths, work.kills] {
+            for (input, count) in counted where covered.contains(input) { attempts[input, default: 1] += count }
+        }
+        let passed = stage.policy.kind == .sink ? UInt64(covered.count) : min(outcome.passed, UInt64(covered.count))
+        note(
+            .recordsDone(
+                DoneRecords(
+                    stage: stage.index, batch: work.batch, worker: answer.worker, covered: covered,
+                    emitted: outcome.emitted, passed: passed, nanosecondsEach: answer.nanosecondsEach, attempts: attempts)))
     }
 
     private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
-        guard tries < stage.policy.retry.attempts || work.isReplay else {
+        let mayTry = tries < stage.policy.retry.attempts && stage.policy.retry.on.contains(.transient)
+        guard mayTry || work.isReplay else {
             setAside(failure.input, of: work, in: stage, category: "transient", message: failure.message)
             return
         }
@@ -169,7 +214,7 @@ extension Scheduler {
             ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
         let due = now.advanced(by: pause)
         // A suspect stays alone.
-        let isSuspect = work.deaths[failure.input] != nil
+        let isSuspect = work.deaths[failure.input] != nil || work.apart.contains(failure.input)
         work.portions.append(
             Portion(ranges: IndexRanges(CollectionOfOne(failure.input)), notBefore: due, isSearch: isSuspect))
         note(
@@ -208,23 +253,43 @@ extension Scheduler {
             milliseconds > 0
             ? UInt64(milliseconds) * 1_000_000 : backoff(stage.policy.retry, after: work.batchRetries)
         stage.notBefore = max(stage.notBefore ?? now, now.advanced(by: pause))
+        if milliseconds > 0, hasRate(stage) { throttled(stage, sentAt: request.sentAt) }
     }
 
     /// Makes a record a dead letter.
     func setAside(
         _ input: UInt32, of work: Work, in stage: StageState, category: String, message: String, signal: Int32? = nil,
-        evidence: String = ""
+        evidence: String = "", attempts: UInt32? = nil
     ) {
         guard work.unresolved.contains(input) else { return }
+        guard !work.isRecomputed else { return resultHasChanged(input, of: work, in: stage, message) }
         work.bury(input)
-        guard !work.isReplay, !work.isRecomputed else { return }
+        guard !work.isReplay else { return }
         work.failed += 1
         work.resolvedInputs += 1
+        let tried = max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1) &+ (work.interruptions[input]?.count ?? 0)
+        countOnProbation(stage, build: work.build, failed: 1)
         let letter = DeadLetter(
             input: input, category: category, message: message,
-            attempts: max(work.tries[input] ?? 0, work.deaths[input] ?? 0, 1), signal: signal, evidence: evidence)
+            attempts: attempts ?? tried, signal: signal, evidence: evidence, worker: answer?.worker,
+            nanoseconds: answer?.nanosecondsEach)
         work.letters.append(letter)
+        stage.failedBy[category, default: 0] += 1
         note(.recordFailed(stage: stage.index, batch: work.batch, letter))
+    }
+
+    /// A record that had passed fails when its result, which nobody kept, is made again. What came of it then may be with
+    /// the stages below already: without it, their records would no longer be the ones that they were.
+    private func resultHasChanged(_ input: UInt32, of work: Work, in stage: StageState, _ message: String) {
+        work.tries[input] = nil
+        work.portions.removeAll { $0.ranges.first == input && $0.ranges.count == 1 }
+        if !work.portions.contains(where: { $0.ranges.contains(input) }) {
+            work.portions.append(Portion(ranges: IndexRanges(CollectionOfOne(input))))
+        }
+        giveUp(
+            stage,
+            "record \(input) of batch \(work.batch) had passed, and fails now that it is done again, because the stage is not durable: \(message)"
+        )
     }
 
     // MARK: - The source
@@ -235,10 +300,23 @@ extension Scheduler {
     ) {
         let isReread = request.batch <= recoveredLast
         let records = (outcome.output?.recordCount ?? 0) + UInt64(outcome.unreadable.count)
+        defer { if isOnProbation(worker, of: stage), status == .ok || status == .end { batchOnProbation(of: stage) } }
         switch status {
         case .ok, .end, .idle:
             worker.position = request.batch
-            if isReread {
+            if skipLeft > 0, records > 0 {
+                // Passed over: the next read goes on behind it, for the same batch.
+                worker.position = request.batch - 1
+                skipLeft -= min(skipLeft, records)
+                guard status == .end else { return }
+                if isReread {
+                    fail(.wrongInput("the source ends within the records that are skipped: has its input changed?"))
+                } else {
+                    sourceRead(stage, batch: request.batch, Outcome(), isEnd: true)
+                }
+                return
+            }
+            if isReread, skipLeft == 0 || status == .end {
                 if records == 0, status == .idle {
                     worker.position = request.batch - 1
                     idleUntil = now.advanced(by: Self.idleNanoseconds)
@@ -257,13 +335,6 @@ extension Scheduler {
                     payloads: outcome.output.map { [$0] } ?? [], records: outcome.output?.recordCount ?? 0)
                 return
             }
-            if skipLeft > 0, records > 0 {
-                // Passed over: the next read goes on behind it, for the same batch.
-                worker.position = request.batch - 1
-                skipLeft -= min(skipLeft, records)
-                if status == .end { sourceRead(stage, batch: request.batch, Outcome(), isEnd: true) }
-                return
-            }
             if records == 0, status != .end {
                 worker.position = request.batch - 1
                 idleUntil = now.advanced(by: status == .idle ? Self.idleNanoseconds : Self.emptyReadNanoseconds)
@@ -275,6 +346,7 @@ extension Scheduler {
             stage.notBefore = now.advanced(by: pause)
             stage.retries += 1
         case .reject, .fatal:
+            if isOnProbation(worker, of: stage) { return rollBack(stage, explained(message, stage)) }
             fail(.refused(stage: stage.index, message: explained(message, stage)))
         }
     }
@@ -286,6 +358,7 @@ extension Scheduler {
         let failed = UInt64(outcome.unreadable.count)
         stage.nextInput = batch + 1
         stage.consecutiveDeaths = 0
+        countOnProbation(stage, build: stage.build, inputs: records + failed, failed: failed)
         nextIdentifier += records + failed
         recordsRead += records + failed
         if isEnd { lastBatch = batch }
@@ -299,10 +372,18 @@ extension Scheduler {
                 input: 0, category: "permanent", message: $0.message, attempts: 1, evidence: "", unreadable: $0)
         }
         for letter in letters { note(.recordFailed(stage: 0, batch: batch, letter)) }
+        if failed > 0 { stage.failedBy["permanent", default: 0] += failed }
+        handedOut(Int(clamping: records + failed), of: stage)
+        if let answer, records > 0 {
+            note(
+                .recordsDone(
+                    DoneRecords(
+                        stage: 0, batch: batch, worker: answer.worker, covered: IndexRanges(count: UInt32(clamping: records)),
+                        passed: records, nanosecondsEach: answer.nanosecondsEach, attempts: [:])))
+        }
         let delta = Counts(
             inputs: records + failed, passed: records, filtered: 0, failed: failed, outputs: records)
         stage.counts += delta
-        stage.batchesDone += 1
         stage.finished[batch] = Finished(payloads: outcome.output.map { [$0] } ?? [], records: records)
         stage.appending[batch] = delta.inputs
         actions.append(
@@ -310,7 +391,7 @@ extension Scheduler {
                 Commit(
                     stage: 0, batch: batch, isWhole: true, inputs: delta.inputs, covered: IndexRanges(),
                     passed: records, filtered: 0, failed: failed, outputs: records, output: [], letters: letters,
-                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd)))
-        note(.batchDone(stage: 0, batch: batch))
+                    input: [], checkpoint: stage.checkpoint, metrics: outcome.metrics, isFinish: isEnd,
+                    build: stage.build)))
     }
 }

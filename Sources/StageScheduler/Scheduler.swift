@@ -17,7 +17,7 @@ package final class Scheduler {
         case over(RunEnd)
     }
 
-    let policy: JobPolicy
+    var policy: JobPolicy
     let stages: [StageState]
     let recoveredLast: UInt64
     let sourceCounts: [UInt32]
@@ -35,17 +35,38 @@ package final class Scheduler {
     var countedBehind: [UInt64] = []
     var nextWorker: UInt64 = 1
     var nextDispatch: DispatchID = 1
+    /// The request that was the last to be tried apart.
+    var trial: (worker: WorkerState, dispatch: DispatchID)?
     var random: SplitMix64
     var pauseReason: String?
     var stallReason: String?
+    /// Why nothing is given out: the machine is short of memory.
+    var memoryReason: String?
+    /// By name.
+    var limits: [String: SharedLimit] = [:]
     var idleUntil: Moment?
     /// What a stage wants, and what those above must keep for it, depends on the plugins.
     var isEveryPluginKnown = false
     var flushing = false
     var isFlushed = false
+    // Dead letters that are tried again; see `SecondChances`.
+    /// By number of their batch: all that ever began.
+    var retries: [UInt64: RetryBatch]
+    /// The greatest number of them; 0: none.
+    var lastRetry: UInt64
+    var retryWishes: [RetryWish] = []
+    /// The number that letters are about to get.
+    var beginningRetry: UInt64?
+    /// Letters that were read, and wait for their stage to take them.
+    var retryInputs: [UInt64: Finished] = [:]
+    var fetchingRetries: Set<UInt64> = []
+    /// Requests to discard letters that are on their way.
+    var discarding = 0
     /// Source records delivered in this job, for the limit.
     var recordsRead: UInt64
     var actions: [Action] = []
+    /// Whose answer is being booked, and how long each of its records took.
+    var answer: (worker: WorkerID, nanosecondsEach: UInt64)?
     /// Time of the event that is being handled.
     var now = Moment(nanoseconds: 0)
 
@@ -61,8 +82,15 @@ package final class Scheduler {
             stage.checkpoint = pair.1.checkpoint
             stage.checkpointBatch = pair.1.checkpointBatch
             stage.metrics = pair.1.metrics
+            stage.discarded = pair.1.discarded
+            stage.recoveredInterruptions = pair.1.interruptions
+            stage.tally = pair.1.tally
+            stage.tally.closeAll()
+            stage.failedBy = pair.1.failedBy
             return stage
         }
+        retries = recovery?.retries ?? [:]
+        lastRetry = retries.keys.max() ?? 0
         recoveredLast = stages[0].committed.through
         sourceCounts = recovery?.sourceCounts ?? []
         firstCounted = recovery?.firstCounted ?? 1
@@ -71,6 +99,7 @@ package final class Scheduler {
         // What is skipped keeps its ordinals.
         nextIdentifier = policy.skipRecords + stages[0].counts.inputs
         recoveredRecords = policy.skipRecords + stages[0].counts.inputs
+        for limit in policy.limits { limits[limit.name] = SharedLimit(limit) }
     }
 
     /// Takes one event; returns what is to be done because of it, in order.
@@ -84,6 +113,7 @@ package final class Scheduler {
         case .loaded(let id, let facts): workerLoaded(id, facts)
         case .ready(let id): workerReady(id)
         case .refused(let id, let fatal, let message): workerRefused(id, fatal: fatal, message: message)
+        case .misconfigured(let message): fail(.misconfigured(message))
         case .partial(let id, let dispatch, let outcome): partialCame(id, dispatch, outcome)
         case .result(let id, let dispatch, let status, let outcome, let message, let retryMilliseconds, let busy):
             resultCame(
@@ -110,12 +140,21 @@ package final class Scheduler {
         case .drain(let reason): beginDrain(.interrupted(reason))
         case .abandon: abandon()
         case .restart(let stage, let build, let request): restartAsked(stage: stage, build: build, request: request)
+        case .retry(let stage, let letters, let request): retryAsked(stage: stage, letters: letters, request: request)
+        case .retryBegun(let first, let counts, let rest, let refused, let categories):
+            retryBegun(first: first, counts: counts, rest: rest, refused: refused, categories)
+        case .retryFetched(let batch, let payloads): retryFetched(batch, payloads)
+        case .discard(let stage, let letters, let request): discardAsked(stage: stage, letters: letters, request: request)
+        case .discarded(let stage, let letters, let refused, let categories, let request):
+            discarded(stage: stage, letters: letters, refused: refused, categories, request: request)
         case .pause:
             if pauseReason == nil { note(.paused("as asked")) }
             pauseReason = "as asked"
         case .unpause:
             if pauseReason != nil { note(.resumed) }
             pauseReason = nil
+        case .availableMemory(let bytes): availableMemoryMeasured(bytes)
+        case .policyChanged(let policy): policyChanged(policy)
         }
         advance()
         return actions
@@ -125,7 +164,9 @@ package final class Scheduler {
     private func advance() {
         guard started else { return }
         checkDeadlines()
+        beginRetries()
         checkFailureLimits()
+        checkBudget()
         if mode == .running {
             for stage in stages { advanceSwap(of: stage) }
             for stage in stages { maintainWorkers(of: stage) }
@@ -135,17 +176,24 @@ package final class Scheduler {
         repeat {
             before = inputsTaken
             for stage in stages.reversed() {
-                let goesOn = mode == .running && pauseReason == nil && stallReason == nil
+                let goesOn = mode == .running && waitsFor == nil
                 if goesOn { takeInput(stage) }
                 // Before the next batch is given to it: the time between two batches is the only one for it.
                 syncSink(stage)
-                if goesOn { dispatchWork(of: stage) }
+                // What is done of a batch of an atomic stage would be lost in a drain: it is brought to its end.
+                if goesOn || isFinishing(stage) { dispatchWork(of: stage) }
             }
         } while inputsTaken != before
+        if mode == .running {
+            for stage in stages { refillStandbys(of: stage) }
+        }
         checkEnd()
     }
 
-    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput } }
+    private var inputsTaken: UInt64 { stages.reduce(0) { $0 + $1.nextInput + UInt64($1.takenAhead.count) } }
+
+    /// Why nothing new is given out in a job that runs; nil: nothing is in the way.
+    var waitsFor: String? { pauseReason ?? stallReason ?? memoryReason }
 
     func note(_ note: Note) { actions.append(.note(note)) }
 

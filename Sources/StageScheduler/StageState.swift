@@ -11,6 +11,7 @@ struct Dispatch {
     var ranges: IndexRanges
     var work: Work?
     var isSearch = false
+    var sentAt: Moment
     /// Of an atomic stage: what partial answers said, which stands only when the request is done.
     var provisional: [Outcome] = []
     /// When the worker can have begun it: sent, and fewer than `threads` requests before it. nil: it waits its turn.
@@ -19,6 +20,8 @@ struct Dispatch {
     var records = 0
     /// Last sign of life of this request.
     var aliveAt: Moment
+    /// When the last part of an answer came; nil: none yet.
+    var answeredAt: Moment?
 }
 
 /// A worker as the scheduler sees it. Up (the process exists) is not ready (it said so).
@@ -51,6 +54,10 @@ final class WorkerState {
     var isIncoming = false
     /// The build of the plugin that it has loaded.
     var build = 0
+    /// Another one is to take its place: it gets nothing new, and leaves when it has answered what is out.
+    var isRetiring = false
+    /// Its build was sent back: what it still answers counts no more.
+    var isSentBack = false
     /// Its `open` has succeeded.
     var wasReady = false
     /// When it was asked to leave.
@@ -64,26 +71,30 @@ final class WorkerState {
     }
 
     var isAlive: Bool { phase != .dying }
-    var canServe: Bool { phase == .ready && !isStandby && !isIncoming }
+    var canServe: Bool { phase == .ready && !isStandby && !isIncoming && !isRetiring }
     /// Counts towards the workers that the stage is to have.
-    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving }
+    var isServing: Bool { isAlive && !isStandby && !isIncoming && phase != .leaving && !isRetiring }
 }
 
 /// A stage's place in the pipeline, its work and its workers.
 final class StageState {
     let index: Int
-    let policy: StagePolicy
+    var policy: StagePolicy
     var facts: PluginFacts?
 
     /// What the log has, of this run and of earlier ones.
     var committed: CommittedSet
     /// Totals of everything that has an outcome, with what earlier runs left.
     var counts: Counts
+    /// Dead letters that somebody has given up for good; no longer among the failed.
+    var discarded: UInt64 = 0
     var metrics: [String: Double] = [:]
 
     /// The next batch to take, in order.
     var nextInput: UInt64
-    /// In order of arrival, which is order of number.
+    /// Those above it that were taken before their turn.
+    var takenAhead: Set<UInt64> = []
+    /// In order of number.
     var works: [Work] = []
     var finished: [UInt64: Finished] = [:]
     /// Outputs that were fetched from the log for the next stage.
@@ -97,6 +108,9 @@ final class StageState {
     /// Dead letters of earlier runs, of batches that may have to be done again.
     var recoveredDead: [UInt64: IndexRanges] = [:]
 
+    /// Records that were in hand when earlier hosts died.
+    var recoveredInterruptions: [UInt64: [UInt32: Interruption]] = [:]
+
     var workers: [WorkerState] = []
     /// The build of the plugin that workers are started with; 0 is the one that the run began with.
     var build = 0
@@ -105,14 +119,21 @@ final class StageState {
     /// Times of the deaths that count.
     var deaths: [Moment] = []
     var consecutiveDeaths = 0
+    /// Deaths in a row of workers that were never ready.
+    var deathsBeforeReady = 0
     var hasGivenUp = false
     var isHeld = false
     var giveUpMessage = ""
     /// The stage backs off as a whole until then.
     var notBefore: Moment?
+    let throttle: Throttle
+    /// When its rate lets go on what waits for it.
+    var pacedUntil: Moment?
     /// Verdicts since a record last passed.
     var verdictsInARow = 0
     var verdictBatches: Set<UInt64> = []
+    /// Deaths that records may be to blame for, since one last passed.
+    var suspectDeathsInARow = 0
 
     // A sink: results that its log may not claim before the sink has made them durable.
     var unsynced: [Work] = []
@@ -134,21 +155,34 @@ final class StageState {
     var snapshotsMissed = 0
 
     // For people.
-    var batchesDone: UInt64 = 0
-    var retries: UInt64 = 0
-    var crashes: UInt64 = 0
-    var restarts: UInt64 = 0
-    var unexplained: UInt64 = 0
+    /// Over all hosts of the job.
+    var tally = StageTally()
+    var retries: UInt64 {
+        get { tally.retries }
+        set { tally.retries = newValue }
+    }
+    var crashes: UInt64 {
+        get { tally.crashes }
+        set { tally.crashes = newValue }
+    }
+    var restarts: UInt64 {
+        get { tally.restarts }
+        set { tally.restarts = newValue }
+    }
+    var unexplained: UInt64 { tally.unexplained }
     var hadWorkerBefore = false
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
     /// The same of a record.
     var typicalRecordNanoseconds: Double?
     var done = false
+    /// Dead letters by their category, with what earlier runs left.
+    var failedBy: [String: UInt64] = [:]
 
     init(index: Int, policy: StagePolicy, committed: CommittedSet, counts: Counts) {
         self.index = index
         self.policy = policy
+        throttle = Throttle(policy.rate)
         self.committed = committed
         self.counts = counts
         nextInput = 1
@@ -160,7 +194,7 @@ final class StageState {
     /// The effect of a batch does not survive the worker before the batch is complete: a new worker opens at the last
     /// checkpoint, and all that came after it is done (or shown) again, in order. True of stateful transforms and of
     /// sinks that have a position: those that sync, and those that allow one worker only.
-    var isAtomic: Bool { isStateful || policy.kind == .sink && (syncsItself || facts?.maximumWorkers == 1) }
+    var isAtomic: Bool { facts?.isAtomic(as: policy.kind) ?? false }
     var isPositional: Bool { policy.kind == .source || isAtomic }
     /// Whether the log has the outputs. What depends on earlier batches cannot be computed again from one batch alone.
     var isDurable: Bool { policy.durable || isStateful || policy.kind != .transform }
@@ -170,6 +204,9 @@ final class StageState {
         guard !isPositional, let facts else { return 1 }
         return facts.maximumWorkers > 0 ? min(policy.workers, facts.maximumWorkers) : policy.workers
     }
+
+    /// Nobody has a batch in hand, and none is half done: what waits of a batch has had no effect.
+    var isBetweenBatches: Bool { !works.contains { $0.inHand > 0 || $0.resolvedInputs > $0.failed } }
 
     /// Batches that take room here.
     var held: Int { works.count + finished.count + fetched.count + fetching.count }
@@ -183,6 +220,8 @@ final class StageState {
     var lacksPosition: Bool {
         syncsItself && !hasNoPosition && unsynced.contains { $0.hasEffect && $0.checkpoint == nil }
     }
+    /// Of an atomic stage: some records of a batch are done, and stand nowhere but with the worker.
+    var isWithinBatch: Bool { isAtomic && works.contains { $0.resolvedInputs > $0.failed } }
     var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
     var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }
 
@@ -239,6 +278,14 @@ package struct RecoveredStage {
     package var checkpoint: Payload?
     package var checkpointBatch: UInt64 = 0
     package var metrics: [String: Double] = [:]
+    /// Dead letters that were given up for good.
+    package var discarded: UInt64 = 0
+    /// Records without an outcome that were in hand when earlier hosts died, by batch and index.
+    package var interruptions: [UInt64: [UInt32: Interruption]] = [:]
+    /// What earlier hosts have counted.
+    package var tally = StageTally()
+    /// Dead letters by category.
+    package var failedBy: [String: UInt64] = [:]
 
     package init() {}
 }
@@ -251,6 +298,15 @@ package struct Recovery {
     package var firstCounted: UInt64 = 1
     /// The source's last batch, if it had ended.
     package var lastBatch: UInt64?
+    /// Batches of dead letters that are tried again, by number.
+    package var retries: [UInt64: RetryBatch] = [:]
+
+    /// The last number that there is for a stage; nil while the source has not ended.
+    package func finalInput(of stage: Int) -> UInt64? {
+        guard let lastBatch else { return nil }
+        let lastRetry = retries.keys.max() ?? 0
+        return lastRetry >= lastBatch + UInt64(stages.count) ? lastRetry : lastBatch + UInt64(stage)
+    }
 
     package init(stages: [RecoveredStage]) {
         self.stages = stages

@@ -3,8 +3,12 @@ import StageModel
 /// Some records of a batch that wait to be handed out.
 struct Portion {
     /// Records that a plugin is handed in one call: STAGE_MAX_BATCH_RECORDS. A batch can have more, because a plugin may
-    /// emit as many in each of the calls that a batch takes.
-    static let maximumRecords = 65_536
+    /// emit as many in each of the calls that a batch takes. The indexes of a portion lie between two multiples of it: what
+    /// a worker keeps for each record of a request has a place in the page at index modulo this.
+    static let maximumRecords: UInt32 = 65_536
+
+    /// Which part of a batch an index belongs to.
+    static func part(of index: UInt32) -> UInt32 { index / maximumRecords }
 
     var ranges: IndexRanges
     /// Not before this time: the pause of a retry.
@@ -45,11 +49,14 @@ final class Work {
     var checkpoint: Payload?
     var snapshotWanted = false
     var metrics: [String: Double] = [:]
+    /// The build of the plugin that answered last, or died last; nil: none had anything to do with it.
+    var build: Int?
     /// What `passed` and the others were when the last entry was made: an entry holds what came since.
     var logged = Counts()
     var loggedPayloads = 0
     var loggedLetters = 0
     var loggedRanges = IndexRanges()
+    private var loggedMetrics: [String: Double] = [:]
 
     /// Whole-batch retries and deaths, for the plugin's `attempt`.
     var attempt: UInt32 = 1
@@ -59,6 +66,9 @@ final class Work {
     /// Deaths that a record was in hand at, and kills from outside.
     var deaths: [UInt32: UInt32] = [:]
     var kills: [UInt32: UInt32] = [:]
+    /// Deaths of hosts that records were in hand at, and the records that are tried with nothing else in hand.
+    var interruptions: [UInt32: Interruption] = [:]
+    var apart = IndexRanges()
     /// Deaths that are nobody's fault until a search has found somebody.
     var deathCount = 0
     var verdicts = 0
@@ -83,6 +93,11 @@ final class Work {
     var filtered: UInt64 { resolvedInputs - passed - failed }
     var bytes: Int { input.reduce(0) { $0 + $1.byteCount } + output.reduce(0) { $0 + $1.byteCount } }
 
+    /// Whether a portion is to be tried with nothing else in hand.
+    func isApart(_ portion: Portion) -> Bool {
+        !apart.isEmpty && !portion.ranges.isEmpty && apart.isSuperset(of: portion.ranges)
+    }
+
     /// Takes back every outcome but the dead letters. What waits for a retry or stands in a search keeps its place.
     func startOver() {
         unresolved = IndexRanges(count: inputCount).subtracting(dead)
@@ -102,30 +117,32 @@ final class Work {
         putInOrder()
     }
 
-    /// Cuts what waits into pieces that can be handed out one after the other without changing the order of records, none
-    /// of them larger than a plugin may be given.
+    /// Cuts what waits into pieces that can be handed out one after the other without changing the order of records, each
+    /// in one part of the batch.
     func putInOrder() {
-        guard portions.count > 1 || portions.contains(where: { $0.ranges.count > Portion.maximumRecords }) else { return }
+        guard portions.count > 1 || inputCount > Portion.maximumRecords else { return }
         let pieces = portions.enumerated().flatMap { index, portion in
             portion.ranges.ranges.map { (range: $0, portion: portion, kind: portion.isPlain ? -1 : index) }
         }
         var ordered: [Portion] = []
         var lastKind: Int?
-        var room = 0
+        var lastPart: UInt32 = 0
         for piece in pieces.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
             var left = piece.range
             while !left.isEmpty {
-                if piece.kind != lastKind || room == 0 {
+                let part = Portion.part(of: left.lowerBound)
+                if piece.kind != lastKind || part != lastPart {
                     var portion = piece.portion
                     portion.ranges = IndexRanges()
                     ordered.append(portion)
                     lastKind = piece.kind
-                    room = Portion.maximumRecords
+                    lastPart = part
                 }
-                let part = left.prefix(room)
-                ordered[ordered.count - 1].ranges.insert(part)
-                room -= part.count
-                left = part.upperBound..<left.upperBound
+                // Without overflow: the last part ends where 32 bits do.
+                let rest = min(UInt64(left.upperBound), (UInt64(part) + 1) * UInt64(Portion.maximumRecords))
+                let end = UInt32(clamping: rest)
+                ordered[ordered.count - 1].ranges.insert(left.lowerBound..<end)
+                left = end..<left.upperBound
             }
         }
         portions = ordered
@@ -137,6 +154,14 @@ final class Work {
         inHand = 0
         portions = []
         startOver()
+    }
+
+    /// What it has cost since the last entry about it.
+    func metricsSinceLog() -> [String: Double] {
+        guard !metrics.isEmpty else { return [:] }
+        let new = metrics.filter { $1 != loggedMetrics[$0] ?? 0 }.reduce(into: [:]) { $0[$1.key] = $1.value - (loggedMetrics[$1.key] ?? 0) }
+        loggedMetrics = metrics
+        return new
     }
 
     /// Takes a record out of what waits, for good.

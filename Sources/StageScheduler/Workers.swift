@@ -5,7 +5,7 @@ import StageModel
 extension Scheduler {
     /// Starts, opens and replaces workers until there are as many as wanted.
     func maintainWorkers(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld, !stage.done else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !stage.done, memoryReason == nil else { return }
         if let restartAt = stage.restartAt, restartAt > now { return }
         stage.restartAt = nil
         if pauseReason == nil { recycle(stage) }
@@ -21,19 +21,39 @@ extension Scheduler {
             start(stage, asStandby: false)
             serving += 1
         }
+        letSpareOnesLeave(stage, serving)
         guard stage.facts != nil else { return }
-        var waiting = stage.workers.filter { $0.isStandby && $0.isAlive }.count
+        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Starts standbys in the place of those that serve now. Comes last: to start a process takes longer than to hand a batch to
+    /// one that waits for it.
+    func refillStandbys(of stage: StageState) {
+        guard stage.policy.standby > 0, stage.facts != nil, !stage.hasGivenUp, !stage.isHeld, !stage.done,
+            stage.restartAt == nil
+        else { return }
+        // They would be of the build that is about to leave.
+        if let swap = stage.swap, !swap.isProbation { return }
+        var waiting = stage.workers.count { $0.isStandby && $0.isAlive }
         while waiting < stage.policy.standby {
             start(stage, asStandby: true)
             waiting += 1
         }
-        for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
+    }
+
+    /// Fewer may be wanted than before: those with the least in hand leave.
+    private func letSpareOnesLeave(_ stage: StageState, _ serving: Int) {
+        guard serving > stage.wantedWorkers, !stage.isPositional, stage.swap == nil else { return }
+        let spare = stage.workers.filter { $0.isServing }.sorted { $0.outstanding.count < $1.outstanding.count }
+        for worker in spare.prefix(serving - stage.wantedWorkers) { leave(worker) }
     }
 
     func start(_ stage: StageState, asStandby: Bool, incoming: Bool = false) {
         let id = WorkerID(nextWorker)
         nextWorker += 1
-        let used = Set(stage.workers.filter { $0.isAlive }.map(\.index))
+        // Below the number of workers and standbys: one that takes over has the place of one that leaves.
+        let used = Set(
+            stage.workers.filter { $0.isAlive && $0.phase != .leaving && $0.isIncoming == incoming }.map(\.index))
         let index = (0...used.count).first { !used.contains($0) } ?? used.count
         let worker = WorkerState(id: id, stage: stage.index, index: index, since: now)
         worker.isStandby = asStandby
@@ -67,6 +87,7 @@ extension Scheduler {
         guard let worker = worker(id), worker.phase == .loading else { return }
         let stage = stages[worker.stage]
         guard !worker.isIncoming else { return incomingLoaded(worker, facts, of: stage) }
+        if refusesTakeOver(by: worker, facts, of: stage) { return }
         guard facts.kind == stage.policy.kind else {
             let message =
                 "stage \"\(stage.policy.name)\" stands where a \(stage.policy.kind.name) belongs, but its plugin is a \(facts.kind.name)"
@@ -75,14 +96,18 @@ extension Scheduler {
             return
         }
         stage.facts = facts
-        isEveryPluginKnown = isEveryPluginKnown || stages.allSatisfy { $0.facts != nil }
+        if !isEveryPluginKnown, stages.allSatisfy({ $0.facts != nil }) {
+            isEveryPluginKnown = true
+            explainKeptOrder()
+        }
         worker.phase = .loaded
         openIfDue(worker, of: stage)
     }
 
     /// Opens a loaded worker, unless it must wait for the checkpoint that the one before it leaves behind.
+    /// Nothing is opened before all plugins are known: what a file says of one of them may be wrong, and `open` has effects.
     private func openIfDue(_ worker: WorkerState, of stage: StageState) {
-        guard worker.phase == .loaded, !worker.isIncoming else { return }
+        guard worker.phase == .loaded, !worker.isIncoming, isEveryPluginKnown else { return }
         if worker.isStandby, stage.isPositional { return }
         open(worker, of: stage)
     }
@@ -102,21 +127,28 @@ extension Scheduler {
             worker.position = batch - 1
             if batch == 1 {
                 checkpoint = .none
-                skipLeft = recoveredLast == 0 ? policy.skipRecords : 0
+                // Also for a re-read: the first batch begins behind what is passed over.
+                skipLeft = policy.skipRecords
             } else if batch - 1 == stage.checkpointBatch, let payload = stage.checkpoint {
                 checkpoint = .payload(payload)
             } else {
                 checkpoint = .stored(batch: batch - 1)
             }
         case .transform, .sink:
-            stage.takeBack()
-            // Empty batches are done without a worker.
-            if let first = stage.works.first { completeIfDone(first, of: stage) }
+            // While the old worker of a state stands by, nothing is taken from it: it may have to go on.
+            if !(worker.isIncoming && stage.isStateful) { takeBack(stage) }
             checkpoint = stage.checkpoint.map { .payload($0) } ?? .none
         }
         worker.phase = .opening
         worker.since = now
         actions.append(.open(worker.id, stage: stage.index, checkpoint))
+    }
+
+    /// What was done since the last checkpoint is for the next worker to do again, or to be shown again.
+    func takeBack(_ stage: StageState) {
+        stage.takeBack()
+        // Empty batches are done without a worker.
+        if let first = stage.works.first { completeIfDone(first, of: stage) }
     }
 
     func workerReady(_ id: WorkerID) {
@@ -125,6 +157,7 @@ extension Scheduler {
         worker.wasReady = true
         worker.since = now
         stages[worker.stage].hadWorkerBefore = true
+        stages[worker.stage].deathsBeforeReady = 0
         note(.workerReady(stage: worker.stage, id))
     }
 
@@ -161,13 +194,32 @@ extension Scheduler {
     }
 
     /// Replaces workers that have served long enough or grown too large, between two batches.
+    ///
+    /// The one that takes over is a standby, started for it where there is none. It has its plugin loaded, and where workers
+    /// are independent opened, before the old one gets nothing new any more.
     private func recycle(_ stage: StageState) {
-        // A sink's unsynced results, or the first half of a batch, would have to be done again.
-        if stage.isAtomic, !stage.unsynced.isEmpty || stage.works.contains(where: { $0.resolvedInputs > $0.failed }) {
-            return
+        for worker in stage.workers where worker.isRetiring && worker.phase == .ready && worker.outstanding.isEmpty {
+            leave(worker)
         }
-        for worker in stage.workers where worker.canServe && worker.outstanding.isEmpty && worker.batchesServed > 0 {
-            if isWorn(worker, of: stage) { leave(worker) }
+        // A sink's unsynced results, or the first half of a batch, would have to be done again.
+        if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
+        guard stage.swap == nil || stage.swap?.isProbation == true else { return }
+        for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
+            guard isWorn(worker, of: stage) else { continue }
+            guard let standby = stage.workers.first(where: { $0.isStandby && $0.isAlive && $0.phase != .leaving }) else {
+                start(stage, asStandby: true)
+                return
+            }
+            if stage.isPositional {
+                // Two of them never stand at the same place: the new one opens when the old one has left.
+                guard standby.phase == .loaded, worker.outstanding.isEmpty else { return }
+                return leave(worker)
+            }
+            guard standby.phase == .ready else { return }
+            worker.isRetiring = true
+            promoteStandby(of: stage)
+            if worker.outstanding.isEmpty { leave(worker) }
+            return
         }
     }
 
@@ -205,7 +257,8 @@ extension Scheduler {
     /// When the worker's oldest request is overdue, or its leave.
     func deadline(of worker: WorkerState) -> Moment? {
         guard worker.isAlive else { return nil }
-        if let since = worker.leavingSince { return since.advanced(by: Self.closeGraceNanoseconds) }
+        // What it has in hand is its to finish, in the time that any request has.
+        if let since = worker.leavingSince, worker.outstanding.isEmpty { return since.advanced(by: Self.closeGraceNanoseconds) }
         if worker.phase == .loading || worker.phase == .opening {
             return worker.since.advanced(by: max(Self.openGraceNanoseconds, stages[worker.stage].policy.timeoutNanoseconds ?? 0))
         }

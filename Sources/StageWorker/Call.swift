@@ -16,6 +16,10 @@ import StageWire
     var indexes: UnsafePointer<UInt32>?
     /// Records of the whole batch.
     var batchCount: UInt32 = 0
+    /// Where the part of the batch begins that the request is about: a multiple of 65,536.
+    var first: UInt32 = 0
+    /// Where it ends.
+    var end: UInt32 { first + min(batchCount - first, WireLimits.maximumBatchRecords) }
     /// The most records that may be emitted.
     var limit = WireLimits.maximumBatchRecords
 

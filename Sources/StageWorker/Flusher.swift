@@ -43,6 +43,7 @@ import Synchronization
     }
 
     private func run() {
+        cworker_ignore_abort()
         var idle = 0
         var tick = Self.tickMicroseconds
         while true {

@@ -16,6 +16,8 @@ import StageWire
     private(set) var batchCount: UInt32 = 0
     /// Bytes that earlier attempts have left, by index in the batch.
     private(set) var resumes: [UInt32: [UInt8]] = [:]
+    /// Where the part of the batch begins that the request is about: a multiple of 65,536.
+    private(set) var first: UInt32 = 0
     private var isSubset = false
     /// Where in the shared memory the answer's blocks may be put.
     private(set) var room: SharedPlace?
@@ -23,7 +25,7 @@ import StageWire
     private var segments: [UnsafeRawBufferPointer] = unsafe []
     private var places: [Place] = []
 
-    private static let anyInput = IndexRanges(count: WireLimits.maximumBatchRecords)
+    private static let anyInput = IndexRanges(count: .max)
 
     init() {}
 
@@ -48,6 +50,7 @@ import StageWire
         let inOrder = try validate(stated: frame.count)
 
         batchCount = frame.count
+        first = (wanted?.first ?? 0) / WireLimits.maximumBatchRecords * WireLimits.maximumBatchRecords
         count = UInt32(wanted?.count ?? Int(frame.count))
         isSubset = wanted != nil
         records.count = 0
@@ -88,10 +91,6 @@ import StageWire
     private mutating func readItems(
         _ extra: UnsafeRawBufferPointer, count: UInt32, _ memory: PayloadMemory?
     ) throws -> IndexRanges? {
-        guard count <= WireLimits.maximumBatchRecords else {
-            throw WireError(
-                .length, "process frame", found: "\(count) records", expected: "at most \(WireLimits.maximumBatchRecords)")
-        }
         if !resumes.isEmpty { resumes = [:] }
         room = nil
         var wanted: IndexRanges?
@@ -120,6 +119,12 @@ import StageWire
                 throw WireError(
                     .item, "process frame", found: "a \(item.type) item", expected: "ranges, resume, room and place items")
             }
+        }
+        let asked = wanted?.first.flatMap { first in wanted?.last.map { (first, $0) } } ?? (0, max(count, 1) - 1)
+        guard asked.0 / WireLimits.maximumBatchRecords == asked.1 / WireLimits.maximumBatchRecords else {
+            throw WireError(
+                .length, "process frame", found: "records \(asked.0) to \(asked.1) asked for",
+                expected: "indexes between two multiples of \(WireLimits.maximumBatchRecords)")
         }
         return wanted
     }

@@ -25,6 +25,9 @@ enum LibraryFile {
         guard got >= 0 else {
             throw Refusal(path, found: errorText(errno), expected: "a readable file", hint: "name the library itself")
         }
+        guard got > 0 else {
+            throw Refusal(path, found: "an empty file", expected: "a shared library (.so)", hint: "build it again; was the disk full?")
+        }
         guard got >= 4, header[0...3] == [0x7F, 0x45, 0x4C, 0x46] else {
             throw Refusal(
                 path, found: "a file that is not ELF", expected: "a shared library (.so)",
@@ -47,6 +50,7 @@ enum LibraryFile {
                 path, found: type == 1 ? "an object file" : type == 2 ? "an executable" : "an ELF file of type \(type)",
                 expected: "a shared library", hint: "link it with -shared -fPIC")
         }
+        try LibraryExtent.check(path, descriptor, header)
     }
 
     private static func name(ofMachine number: UInt16) -> String {

@@ -29,8 +29,11 @@ import Synchronization
     @exclusivity(unchecked) var spare = Parcel()
     /// What is about to leave ahead of the result. Guarded by `sending`.
     @exclusivity(unchecked) var leaving = Parcel()
-    /// One byte of `RecordState` for each record of the batch.
+    /// One byte of `RecordState` for each record of the part of the batch that the request is about, at `place` of its index.
     let states = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(WireLimits.maximumBatchRecords))
+    /// The indexes of a request lie between two multiples of 65,536: `InputBatch` has seen to it.
+    @inline(__always)
+    static func place(_ index: UInt32) -> Int { Int(index % WireLimits.maximumBatchRecords) }
     @exclusivity(unchecked) var isInOrder = true
     @exclusivity(unchecked) var lastInput: UInt32 = 0
     /// Some entries belong to records that have failed.
@@ -96,7 +99,7 @@ import Synchronization
         unsafe number += 1
         unsafe self.call = call
         unsafe self.resumes = resumes
-        unsafe states.update(repeating: 0, count: Int(call.batchCount))
+        unsafe states.update(repeating: 0, count: Int(call.end - call.first))
         unsafe parcel.removeAll()
         unsafe isInOrder = true
         unsafe lastInput = 0
@@ -120,7 +123,9 @@ import Synchronization
         let face = unsafe faces + Int(number % Self.faceCount)
         unsafe face.pointee.call = number
         unsafe isOpen = true
-        page.enter(dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount)
+        unsafe page.enter(
+            dispatch: call.request.dispatch, batch: call.request.batch, count: call.batchCount, part: call.first..<call.end,
+            asked: call.indexes.map { unsafe UnsafeBufferPointer(start: $0, count: Int(call.count)) })
         lock.release()
         return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
     }

@@ -14,7 +14,7 @@ extension Output {
         else { return (Code.tooLarge, 0, 0) }
         if unsafe call.kind == .process {
             guard let index = batchIndex(input), let records = unsafe call.records else { return (Code.index, 0, 0) }
-            guard unsafe states[Int(index)] & (RecordState.done | RecordState.failed) == 0 else { return (Code.state, 0, 0) }
+            guard unsafe states[Output.place(index)] & (RecordState.done | RecordState.failed) == 0 else { return (Code.state, 0, 0) }
             return unsafe (Code.ok, index, records[Int(input)].id)
         }
         guard unsafe call.emits else { return (Code.state, 0, 0) }
@@ -28,7 +28,7 @@ extension Output {
         unsafe emitted += 1
         unsafe emittedBytes += size
         guard unsafe call.kind == .process else { return }
-        unsafe states[Int(index)] |= RecordState.hasEntries
+        unsafe states[Output.place(index)] |= RecordState.hasEntries
         if unsafe index < lastInput { unsafe isInOrder = false } else { unsafe lastInput = index }
     }
 
@@ -77,8 +77,8 @@ extension Output {
         guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
         guard let kind = FailureKind(rawValue: kind) else { return Code.type }
-        guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
-        if unsafe states[Int(index)] & RecordState.hasEntries != 0 { unsafe hasDropped = true }
+        guard unsafe states[Output.place(index)] & RecordState.done == 0 else { return Code.state }
+        if unsafe states[Output.place(index)] & RecordState.hasEntries != 0 { unsafe hasDropped = true }
         unsafe failures.append(
             RecordFailure(
                 input: index, kind: kind, retryAfterMilliseconds: kind == .transient ? retryAfter : 0,
@@ -110,10 +110,10 @@ extension Output {
     func beginRecord(_ input: UInt32) -> Int32 {
         guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
-        guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
+        guard unsafe states[Output.place(index)] & RecordState.done == 0 else { return Code.state }
         if plugin.flags.contains(.recordByRecord) {
             while unsafe doneBelow < input {
-                if let before = unsafe batchIndex(doneBelow), unsafe states[Int(before)] & RecordState.done == 0 { finish(before, 0) }
+                if let before = unsafe batchIndex(doneBelow), unsafe states[Output.place(before)] & RecordState.done == 0 { finish(before, 0) }
                 unsafe doneBelow += 1
             }
         }
@@ -124,7 +124,7 @@ extension Output {
     func done(_ input: UInt32) -> Int32 {
         guard unsafe call.kind == .process else { return Code.state }
         guard let index = batchIndex(input) else { return Code.index }
-        guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
+        guard unsafe states[Output.place(index)] & RecordState.done == 0 else { return Code.state }
         finish(index, 0)
         return Code.ok
     }
@@ -144,7 +144,7 @@ extension Output {
     private static let slowRecordNanoseconds: UInt64 = 10_000_000
 
     private func finish(_ index: UInt32, _ state: UInt8) {
-        unsafe states[Int(index)] |= RecordState.done | state
+        unsafe states[Output.place(index)] |= RecordState.done | state
         page.mark(index, PageLayout.done)
         guard unsafe !call.isReplay else { return }
         unsafe doneWaiting += 1
@@ -179,7 +179,7 @@ extension Output {
         var index = WireLimits.noInput
         if input != WireLimits.noInput {
             guard let found = batchIndex(input) else { return Code.index }
-            guard unsafe states[Int(found)] & RecordState.gone == 0 else { return Code.state }
+            guard unsafe states[Output.place(found)] & RecordState.gone == 0 else { return Code.state }
             index = found
         }
         let length = unsafe strnlen(name, 256)

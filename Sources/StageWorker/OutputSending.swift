@@ -60,7 +60,7 @@ extension Output {
     /// Sorts the entries by input and leaves out those of failed records.
     private func rearrange() {
         unsafe spare.removeAll()
-        for position in positions(where: { unsafe self.states[Int($0)] & RecordState.failed == 0 }) {
+        for position in positions(where: { unsafe self.states[Output.place($0)] & RecordState.failed == 0 }) {
             guard unsafe spare.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
         }
         unsafe swap(&parcel.table, &spare.table)
@@ -87,17 +87,18 @@ extension Output {
         var ranges = IndexRanges()
         guard unsafe doneWaiting > 0 else { return ranges }
         func leaves(_ index: UInt32) -> Bool {
-            unsafe states[Int(index)] & (RecordState.done | RecordState.gone) == RecordState.done
+            unsafe states[Output.place(index)] & (RecordState.done | RecordState.gone) == RecordState.done
         }
-        var index: UInt32 = 0
-        while unsafe index < call.batchCount {
+        let end = unsafe call.end
+        var index = unsafe call.first
+        while index < end {
             let start = index
-            while unsafe index < call.batchCount, leaves(index) { index += 1 }
+            while index < end, leaves(index) { index += 1 }
             ranges.insert(start..<index)
             index += 1
         }
         unsafe leaving.items.append(ranges)
-        for position in positions(where: { unsafe leaves($0) && self.states[Int($0)] & RecordState.failed == 0 }) {
+        for position in positions(where: { unsafe leaves($0) && self.states[Output.place($0)] & RecordState.failed == 0 }) {
             guard unsafe leaving.add(parcel.entry(position), from: parcel.bytes.bytes) else { outOfMemory() }
         }
         keepOthers(leaves)
@@ -108,7 +109,7 @@ extension Output {
         }
         unsafe metrics.removeAll { $0.input != WireLimits.noInput && leaves($0.input) }
         for range in ranges.ranges {
-            for index in range { unsafe states[Int(index)] |= RecordState.gone }
+            for index in range { unsafe states[Output.place(index)] |= RecordState.gone }
         }
         unsafe doneWaiting = 0
         unsafe hasDropped = false

@@ -54,7 +54,7 @@ import StageWire
             page: nil, state: PageLayout.crashStateOffset, signal: PageLayout.crashSignalOffset,
             code: PageLayout.crashCodeOffset, frame_count: PageLayout.crashFrameCountOffset,
             address: PageLayout.crashAddressOffset, text_length: PageLayout.crashTextLengthOffset,
-            frames: PageLayout.crashFramesOffset, text: PageLayout.crashTextOffset,
+            error: PageLayout.crashErrorOffset, frames: PageLayout.crashFramesOffset, text: PageLayout.crashTextOffset,
             maximum_frames: UInt32(PageLayout.maximumCrashFrames), maximum_text: UInt32(PageLayout.maximumCrashTextBytes))
     }
 }
@@ -65,8 +65,19 @@ import StageWire
     let isAcknowledged: Bool
 
     /// The dispatch is written last, so that whoever reads it finds the rest in place.
-    func enter(dispatch: UInt64, batch: UInt64, count: UInt32) {
-        unsafe memset(base + PageLayout.slotStatesOffset, 0, Int(count))
+    ///
+    /// - Parameter part: The indexes that have a state here, 65,536 at most, from a multiple of that.
+    /// - Parameter asked: The records of them that are in hand; nil: all.
+    func enter(dispatch: UInt64, batch: UInt64, count: UInt32, part: Range<UInt32>, asked: UnsafeBufferPointer<UInt32>?) {
+        let states = unsafe base + PageLayout.slotStatesOffset
+        unsafe memset(states, Int32(asked == nil ? PageLayout.notBegun : PageLayout.notAsked), part.count)
+        if let asked = unsafe asked {
+            for unsafe index in unsafe asked {
+                unsafe states.storeBytes(of: PageLayout.notBegun, toByteOffset: Output.place(index), as: UInt8.self)
+            }
+        }
+        unsafe base.storeBytes(of: part.lowerBound, toByteOffset: PageLayout.slotFirstOffset, as: UInt32.self)
+        unsafe base.storeBytes(of: cworker_now(), toByteOffset: PageLayout.slotSinceOffset, as: UInt64.self)
         unsafe base.storeBytes(of: batch, toByteOffset: PageLayout.slotBatchOffset, as: UInt64.self)
         unsafe base.storeBytes(of: count, toByteOffset: PageLayout.slotCountOfRecordsOffset, as: UInt32.self)
         unsafe base.storeBytes(of: WireLimits.noInput, toByteOffset: PageLayout.slotCurrentOffset, as: UInt32.self)
@@ -92,6 +103,6 @@ import StageWire
 
     @inline(__always)
     func mark(_ index: UInt32, _ state: UInt8) {
-        unsafe base.storeBytes(of: state, toByteOffset: PageLayout.slotStatesOffset + Int(index), as: UInt8.self)
+        unsafe base.storeBytes(of: state, toByteOffset: PageLayout.slotStatesOffset + Output.place(index), as: UInt8.self)
     }
 }

@@ -69,7 +69,7 @@ extension Output {
         }
         guard index != WireLimits.noInput else { return Code.index }
         guard unsafe resume.size <= WireLimits.maximumResumeBytes else { return Code.tooLarge }
-        guard unsafe states[Int(index)] & RecordState.done == 0 else { return Code.state }
+        guard unsafe states[Output.place(index)] & RecordState.done == 0 else { return Code.state }
         unsafe pulse.waiting[index] = unsafe [UInt8](resume.buffer)
         if unsafe cworker_now() - pulse.lastResume >= Pulse.resumeInterval { sendWaitingResumes() }
         return Code.ok
@@ -82,7 +82,7 @@ extension Output {
         unsafe pulse.last = now
         unsafe pulse.lastResume = now
         for (index, bytes) in unsafe pulse.waiting.sorted(by: { $0.key < $1.key }) {
-            let state = unsafe states[Int(index)]
+            let state = unsafe states[Output.place(index)]
             guard state & RecordState.done == 0 || state & RecordState.transient != 0 else { continue }
             sendHeartbeat(input: index, resume: bytes)
         }

@@ -37,6 +37,7 @@ import Synchronization
         call.room = input.room
         call.count = input.count
         call.batchCount = input.batchCount
+        call.first = input.first
         unsafe call.records = unsafe input.recordPointer
         unsafe call.indexes = unsafe input.indexPointer
         let face = unsafe output.begin(call, resumes: input.resumes)
@@ -46,6 +47,7 @@ import Synchronization
         let start = cworker_now()
         output.activeSince.store(start, ordering: .sequentiallyConsistent)
         flusher.wakeIfAsleep()
+        cworker_clear_error()
         let status = unsafe function(own, &batch, face)
         finish(status, allowed: Self.afterProcess, since: start, "process")
         payload.count = 0
@@ -77,6 +79,7 @@ import Synchronization
         call.room = room
         let face = unsafe output.begin(call)
         let start = cworker_now()
+        cworker_clear_error()
         unsafe finish(body?(face) ?? 0, allowed: allowed, since: start, name)
     }
 

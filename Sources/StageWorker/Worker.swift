@@ -17,6 +17,7 @@ package enum Worker {
             return 75
         }
         cworker_prepare()
+        cworker_limit()
         if arguments.count == 2, arguments[0] == "--describe" { return describe(arguments[1]) }
         guard arguments.count == 1, let path = arguments.first, !path.hasPrefix("-") else {
             say("found \(arguments.count) arguments, expected PLUGIN or --describe PLUGIN; the host starts this program")

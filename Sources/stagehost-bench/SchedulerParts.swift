@@ -89,7 +89,7 @@ private final class InstantWorld {
         case .fetch(let stage, let batch): waiting.append(.fetched(stage: stage, batch: batch, [Self.payload(100)]))
         case .append(let commit): if commit.isWhole { waiting.append(.appended(stage: commit.stage, batch: commit.batch)) }
         case .flush: waiting.append(.flushed)
-        case .note, .reply: break
+        case .note, .reply, .deny, .beginRetry, .fetchRetry, .discard: break
         case .finished(let end): self.end = end
         }
     }

@@ -30,6 +30,9 @@ enum CheckpointsCommand {
         var plugin: String
         var version: String?
         var digest: String?
+        /// Where the build came from, and what is to be said of that.
+        var origin: String?
+        var remark: String?
         var batch: UInt64 = 0
         var beyond: [UInt64] = []
         var bytes: UInt64 = 0
@@ -40,7 +43,7 @@ enum CheckpointsCommand {
             func text(_ value: String?) -> JSONValue { value.map(JSONValue.string) ?? .null }
             return .object([
                 .init("stage", .string(stage)), .init("plugin", .string(plugin)), .init("version", text(version)),
-                .init("digest", text(digest)), .init("batch", .count(batch)),
+                .init("digest", text(digest)), .init("origin", text(origin)), .init("batch", .count(batch)),
                 .init("beyond", .array(beyond.map(JSONValue.count))), .init("bytes", .count(bytes)),
                 .init("updated", text(updated)), .init("state", state ?? .null),
             ])
@@ -49,7 +52,7 @@ enum CheckpointsCommand {
         /// Everything about one stage, a line each.
         var lines: [String] {
             let facts = [
-                ("stage", stage), ("plugin", plugin), ("version", version ?? "-"), ("digest", digest ?? "-"),
+                ("stage", stage), ("plugin", plugin), ("version", version ?? "-"), ("digest", digest ?? "-"), ("build", remark ?? "the pipeline's"),
                 ("batch", "\(batch)"), ("beyond", beyond.isEmpty ? "-" : beyond.map(String.init).joined(separator: " ")),
                 ("log", HumanNumbers.bytes(bytes)), ("updated", updated ?? "-"),
             ]
@@ -85,6 +88,8 @@ enum CheckpointsCommand {
     {
         let use = job.plugin(of: stage)
         var result = Checkpoint(stage: stage.name.value, plugin: use?.name ?? stage.plugin.value, digest: use?.digest)
+        result.origin = use?.origin
+        result.remark = use?.remark
         result.version = use?.version
         if result.version == nil, let use, let copy = job.keptCopy(of: use),
             case .success(let described) = PluginProbe.read(copy)
@@ -115,7 +120,8 @@ enum CheckpointsCommand {
                 PrintableText.line(checkpoint.state?.json() ?? "-", limit: 80),
             ])
         }
-        Screen.show(table.lines(width: Screen.width))
+        let remarks = checkpoints.compactMap { checkpoint in checkpoint.remark.map { "\(checkpoint.stage): \(PrintableText.line($0))" } }
+        Screen.show(table.lines(width: Screen.width) + remarks)
     }
 }
 

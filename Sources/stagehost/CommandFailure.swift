@@ -44,6 +44,6 @@ struct CommandFailure: Error {
 }
 
 /// Runs something that touches the file system; its failure is one to create or write.
-func orFail(_ subject: String, _ body: () throws(SystemError) -> Void) throws(CommandFailure) {
-    do throws(SystemError) { try body() } catch { throw CommandFailure("\(error)", .cannotCreate) }
+func orFail<Value: ~Copyable>(_ subject: String, _ body: () throws(SystemError) -> Value) throws(CommandFailure) -> Value {
+    do throws(SystemError) { return try body() } catch { throw CommandFailure("\(error)", .cannotCreate) }
 }

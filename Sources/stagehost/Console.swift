@@ -5,13 +5,10 @@ enum Console {
     static func output(_ text: String) { write(text, to: STDOUT_FILENO) }
     static func error(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
 
-    /// To stderr, as it is: for what moves the cursor.
-    static func raw(_ text: String) { write(text, to: STDERR_FILENO) }
-
     /// To stdout, as it is.
     static func bytes(_ bytes: ArraySlice<UInt8>) { write(bytes, to: STDOUT_FILENO) }
 
-    private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8)[...], to: descriptor) }
+    static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8)[...], to: descriptor) }
 
     private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
         var rest = bytes

@@ -40,13 +40,11 @@ enum FailuresCommand {
     private static func show(
         _ job: StoredJob, _ snapshot: JobSnapshot, _ filter: LetterFilter, limit: Int?, _ output: inout any LetterOutput
     ) throws(LogError) {
-        let folder = job.folder + "/" + JobLayout.letters
         let claimed = snapshot.recovery.stages.reduce(UInt64(0)) { $0 + $1.counts.failed }
-        guard ((try? namesIn(folder)) ?? []).contains(where: { $0.hasSuffix(".log") }) else {
+        guard let letters = try job.letterLog() else {
             sayLost(claimed)
             return
         }
-        let letters = try LetterLog(folder: folder, readOnly: true)
         let list = try LetterList(letters, claimedBy: snapshot.logs, snapshot.recovery)
         // Numbers beyond those that are claimed come from a batch whose entry is not there yet.
         sayLost(claimed - min(claimed, UInt64(list.numbers.count)))
@@ -54,8 +52,9 @@ enum FailuresCommand {
         for number in list.numbers {
             guard left > 0 else { return }
             guard let letter = try list.letter(number) else { continue }
-            let view = LetterView(letter, of: job)
+            var view = LetterView(letter, of: job)
             guard filter.allows(view) else { continue }
+            view.history = try list.history(of: letter)
             output.add(view)
             left -= 1
         }
@@ -103,6 +102,8 @@ struct LetterView {
     var digest: String?
     var facts: LetterFacts
     var record: RecordCopy
+    /// Letters of the same record that were tried again in vain, oldest first.
+    var history: [LetterFacts] = []
 
     init(_ letter: Letter, of job: StoredJob) {
         number = letter.number
@@ -124,7 +125,17 @@ struct LetterView {
             .init("at", .string(Timestamp.text(seconds: Int64(facts.seconds)))),
             .init("digest", digest.map(JSONValue.string) ?? .null),
             .init("backtrace", facts.evidence.isEmpty ? .null : .string(facts.evidence)),
-            .init("value", BlobText.value(record.value)),
+            .init("value", BlobText.value(record.value)), .init("history", .array(history.map(json))),
+        ])
+    }
+
+    private func json(_ facts: LetterFacts) -> JSONValue {
+        .object([
+            .init("batch", .count(facts.batch)), .init("category", .string(facts.category)),
+            .init("signal", facts.signal.map { .string(signalName($0)) } ?? .null), .init("message", .string(facts.message)),
+            .init("attempts", .count(UInt64(facts.attempts))),
+            .init("at", .string(Timestamp.text(seconds: Int64(facts.seconds)))),
+            .init("digest", facts.digest.map(JSONValue.string) ?? .null),
         ])
     }
 }

@@ -6,7 +6,13 @@ final class FollowedFile {
     private let path: String
     private var file: Descriptor?
 
-    init(_ path: String) { self.path = path }
+    /// - Parameter tailBytes: Begins so far before the end; nil: at the beginning.
+    init(_ path: String, tailBytes: Int? = nil) {
+        self.path = path
+        guard let tailBytes, let opened = try? Descriptor.open(path, flags: O_RDONLY) else { return }
+        if lseek(opened.number, 0, SEEK_END) > off_t(tailBytes) { lseek(opened.number, -off_t(tailBytes), SEEK_END) } else { lseek(opened.number, 0, SEEK_SET) }
+        file = consume opened
+    }
 
     private var number: Int32? {
         switch file {

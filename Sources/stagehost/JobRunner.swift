@@ -3,6 +3,7 @@ import LinuxIO
 import StageCommand
 import StageConfig
 import StageLog
+import StageModel
 import StageReport
 import StageRuntime
 import StageScheduler
@@ -11,11 +12,13 @@ import StageScheduler
 struct JobRunner {
     let job: String
     let pipeline: Pipeline
-    let plugins: [PluginLocator.Found]
+    private(set) var plugins: [PluginLocator.Found]
     let folder: String
     var isFresh = false
     /// Somebody asked for it to go on: a pause ends.
     var isResumed = false
+    /// Dead letters that are to be tried again.
+    var retried: LetterChoice?
     var skip: UInt64 = 0
     var limit: UInt64?
     var isQuiet = false
@@ -31,6 +34,12 @@ struct JobRunner {
         isVerbose = arguments.has("verbose")
     }
 
+    /// Another build of the plugin of a stage.
+    mutating func use(_ path: String, for stage: Int) {
+        guard plugins.indices.contains(stage) else { return }
+        plugins[stage] = PluginLocator.Found(name: plugins[stage].name, path: path)
+    }
+
     func run() throws(CommandFailure) -> ExitCode {
         let directory = try take()
         try obeyWish()
@@ -40,29 +49,38 @@ struct JobRunner {
             record.skip = skip
             record.limit = limit
         }
-        let policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        var policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
+        policy.forgiven = record.forgiven
         var setup = HostSetup(
             job: job, policy: policy, stages: [], folder: pipeline.directory, jobFolder: folder,
             workerProgram: RunSetup.workerProgram)
         setup.keepsLogs = pipeline.keep.value
+        setup.tellsEveryRecord = pipeline.recordLog.value == .all
         setup.runIdentity = record.run
+        setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
+        var remembered = RememberedBuilds(job: job)
+        let before = record.plugins
         record.plugins = []
+        for (stage, plugin) in zip(pipeline.stages, plugins) {
+            let kept = try orFail(folder) { () throws(SystemError) in try directory.keepPlugin(plugin.path) }
+            var staged = StageSetup(policy: policy.stages[setup.stages.count], build: kept, configuration: stage.withJSON)
+            staged.dumpsCore = stage.core.value
+            var use = JobRecord.PluginUse(stage: stage.name.value, name: plugin.name, path: plugin.path, own: kept.digest)
+            if let old = before.first(where: { $0.stage == use.stage }) { try remembered.apply(old, to: &use, &staged, directory) }
+            setup.stages.append(staged)
+            record.plugins.append(use)
+        }
+        var ledger: AttemptLedger?
         try orFail(folder) { () throws(SystemError) in
-            for (stage, plugin) in zip(pipeline.stages, plugins) {
-                let kept = try directory.keepPlugin(plugin.path)
-                setup.stages.append(
-                    StageSetup(
-                        policy: policy.stages[setup.stages.count], plugin: kept.path, digest: kept.digest, configuration: stage.withJSON))
-                record.plugins.append(
-                    .init(stage: stage.name.value, name: plugin.name, path: plugin.path, digest: kept.digest))
-            }
             try writeFileAtomically(JobRecord.pipelinePath(folder), Array(pipeline.document.utf8), durable: false)
             record.wish = nil
             record.endState = nil
             record.endMessage = nil
             try record.write(to: folder)
+            ledger = try AttemptLedger(
+                folder: folder, stages: setup.stages.map { .init(name: $0.policy.name, digest: ($0.trial ?? $0.build).digest) })
             try directory.clearPages()
         }
 
@@ -71,56 +89,81 @@ struct JobRunner {
         }
         let logs: JobLogs
         let letters: LetterLog
-        let recovery: JobRecovery
+        var recovery: JobRecovery
+        var lettersAgain: [Int: LetterNumbers] = [:]
         do throws(LogError) {
             logs = try JobLogs(folder: folder + "/" + JobLayout.logs, policies: policy.stages)
             letters = try LetterLog(folder: folder + "/" + JobLayout.letters)
             recovery = try logs.recovery()
+            try LetterDesk(logs: logs, letters: letters).check()
+            if let retried { lettersAgain = try retried.letters(LetterList(letters, claimedBy: logs, recovery)) }
+            try RecoveredFailures.add(
+                to: &recovery, of: pipeline.stages.map(\.name.value), folder: folder, letters: letters, logs: logs)
         } catch {
             throw CommandFailure(error, job: job)
         }
         for report in logs.reports { Console.error("recovered: \(report)") }
-        if recovery.isComplete {
+        try orFail(folder) { () throws(SystemError) in try ledger?.settle(&recovery) }
+        if recovery.isComplete, lettersAgain.isEmpty {
             record.endState = "complete"
             try? record.write(to: folder)
             Console.output("\(job): complete, nothing to do (`--fresh` starts over)\n")
             return .complete
         }
 
+        let names = pipeline.stages.map(\.name.value)
+        for (index, tally) in StoredTally.read(lastWord, stages: names).enumerated() { recovery.stages[index].tally = tally }
+        let eventPath = folder + "/" + JobLayout.events
+        let history = JobHistory.read(folder + "/" + JobLayout.history, events: eventPath, stages: names)
         let events = EventFile(
-            path: folder + "/" + JobLayout.events, stages: pipeline.stages.map(\.name.value),
-            intervalNanoseconds: pipeline.progressInterval.value.nanoseconds)
+            path: eventPath, stages: names, pace: pipeline.progressInterval.value, records: pipeline.recordLog.value, history: history)
         let display = RunDisplay(
-            job: job, stages: zip(pipeline.stages, plugins).map { ($0.name.value, $1.name) }, events: events,
-            statusPath: folder + "/" + JobLayout.status, isQuiet: isQuiet,
-            isVerbose: isVerbose)
-        if !isQuiet { PipelineLoading.report(InertSettings.warnings(for: pipeline)) }
+            job: job, stages: zip(names, plugins).map { ($0, $1.name) }, events: events, history: history,
+            files: .init(
+                status: folder + "/" + JobLayout.status, history: folder + "/" + JobLayout.history, metrics: pipeline.metricsPath),
+            isQuiet: isQuiet, isVerbose: isVerbose)
+        display.saved = Saved(recovery)
+        if !isQuiet { for note in remembered.notes { Console.error("\(job): \(note)") } }
         announce(recovery, events)
+        if let ledger, ledger.hostHasDied { announce(ledger, &recovery, events) }
         let end: RunEnd
         var isStopped = false
+        var refusals: [String] = []
         let logError: LogError?
         do throws(SystemError) {
             let host = try Host(
                 setup: setup, logs: logs, letters: letters, recovery: recovery, observer: display,
                 timeLimitNanoseconds: pipeline.timeLimit.value?.nanoseconds)
-            display.onStatus = { [unowned host] in Self.keepVersions(host.identities, in: &record, folder) }
+            host.tryAgain(lettersAgain)
+            display.onStatus = { [unowned host] in Self.keepVersions(host.servingBuilds, in: &record, folder) }
+            events.digestOfBuild = { [unowned host] stage, build in host.build(stage, build)?.digest }
+            display.onBuild = { stage, build, news in
+                record.plugins[stage].take(build, news)
+                do throws(SystemError) { try record.write(to: folder, durable: true) } catch {
+                    Console.error("\(job): the build cannot be written down for later runs: \(error)")
+                }
+            }
             let ended = try host.run()
+            refusals = host.refusals
             isStopped = host.isStoppedForGood
+            if case .misconfigured = ended { PipelineLoading.report(host.pluginProblems) }
             end = ended
-            Self.keepVersions(host.identities, in: &record, folder)
+            Self.keepVersions(host.servingBuilds, in: &record, folder)
             logError = host.storageError
         } catch {
             throw CommandFailure("\(error)", .inputOutput)
         }
-        return finish(
+        let code = finish(
             end, logError.map { CommandFailure($0, job: job) }, display, events, &record, isStopped: isStopped)
+        for refusal in refusals { Console.error("error: job \"\(job)\": \(refusal)") }
+        return code == .complete && !refusals.isEmpty ? .cannotCreate : code
     }
 
     /// Writes down which builds of the plugins are at work, once they have said so.
-    private static func keepVersions(_ identities: [PluginIdentity], in record: inout JobRecord, _ folder: String) {
+    private static func keepVersions(_ builds: [PluginBuild], in record: inout JobRecord, _ folder: String) {
         let before = record.plugins
-        for (index, identity) in identities.enumerated() where record.plugins.indices.contains(index) {
-            if !identity.version.isEmpty { record.plugins[index].version = identity.version }
+        for (index, build) in builds.enumerated() where record.plugins.indices.contains(index) {
+            if !build.version.isEmpty { record.plugins[index].version = build.version }
         }
         if record.plugins != before { try? record.write(to: folder) }
     }
@@ -198,13 +241,41 @@ struct JobRunner {
         events.write("job_resumed", [.init("job", .string(job)), .init("read", .count(read)), .init("written", .count(written))])
         for (index, stage) in recovery.stages.enumerated() {
             events.write(
-                "checkpoint_recovered", stage: events.stages[index], [.init("batch", .count(stage.committed.through))])
+                "checkpoint_recovered", stage: index,
+                [.init("batch", .count(stage.committed.through)), .init("records", .count(stage.counts.inputs))])
         }
         if !isQuiet {
             Console.error(
                 "\(job): going on; \(HumanNumbers.count(read)) records read, \(HumanNumbers.count(written)) written before")
         }
     }
+
+    /// Says that the host before this one has died, what it had in hand, and what is made of that.
+    private func announce(_ ledger: AttemptLedger, _ recovery: inout JobRecovery, _ events: EventFile) {
+        let at = Timestamp.now()
+        events.write("host_died", [.init("in_hand", .count(UInt64(ledger.found.reduce(0) { $0 + $1.suspects.count })))])
+        for found in ledger.found {
+            var death = DeathRecord(
+                time: .earlier(at), cause: DeathCause.hostName, message: "its host died", batch: found.batch,
+                worker: found.worker)
+            if found.suspects.count == 1 { death.index = found.suspects.first }
+            recovery.stages[found.stage].tally.add(death)
+        }
+        // This host may not live long either.
+        defer { events.flush() }
+        for (index, stage) in recovery.stages.enumerated() {
+            let suspects = stage.interruptions.values.reduce(0) { $0 + $1.count { $0.value.isSuspect && !$0.value.isVerdict } }
+            guard suspects > 0 else { continue }
+            events.write("records_set_apart", stage: index, [.init("records", .count(UInt64(suspects)))])
+            guard !isQuiet else { continue }
+            let words = suspects == 1 ? "a record was" : "\(suspects) records were"
+            Console.error(
+                "\(job): stage \"\(events.stages[index])\": \(words) in hand when earlier hosts died; \(suspects == 1 ? "it is" : "each is") tried with nothing else in hand")
+        }
+    }
+
+    /// What the host before this one wrote last.
+    private var lastWord: JSONValue? { StoredJob(name: job, folder: folder).lastWord }
 
     private func finish(
         _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile,
@@ -213,16 +284,22 @@ struct JobRunner {
         var (state, message, ordinary) = end.verdict(stages: events.stages)
         if isStopped, ordinary == .interrupted { state = "stopped" }
         let code = logFailure?.code ?? ordinary
+        events.finishSamples()
         events.write(
             "job_finished",
             [.init("state", .string(state)), .init("message", message.isEmpty ? .null : .string(message))])
-        events.flush()
+        display.writeHistory()
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
+        // Whoever goes on has seen them: the limits look at what comes from now on.
+        if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
+        if let status = display.write(endState: state, message: record.endMessage) {
+            ReportFiles.write(status, display.history, of: StoredJob(name: job, folder: folder))
+        }
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)
-            Console.output(lines.joined(separator: "\n") + "\n")
+            Console.output((lines + [display.saved.line(stages: events.stages)].compactMap(\.self)).joined(separator: "\n") + "\n")
             if status.failed > 0, code == .complete {
                 Console.output("\(status.failed) dead \(status.failed == 1 ? "letter" : "letters"): `stagehost failures \(job)` lists \(status.failed == 1 ? "it" : "them")\n")
             }
@@ -230,6 +307,9 @@ struct JobRunner {
         switch code {
         case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
+        case .interrupted where end.usedUpBudget != nil:
+            Console.error(
+                "\(job): \(message)\n = help: raise it in the pipeline file and give the same command again, or `stagehost resume \(job) --set budget.\(end.usedUpBudget ?? "NAME")=AMOUNT`")
         case .interrupted:
             Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
@@ -238,7 +318,7 @@ struct JobRunner {
         return code
     }
 
-    /// A plugin that does not take its configuration says why in its own words; its schema knows the place in the file.
+    /// A plugin in the place of another kind: the file has the place of it.
     private func explainRefusal(of stage: Int) {
         guard plugins.indices.contains(stage),
             case .success(let description) = PluginProbe.describe(plugins[stage].path)
@@ -248,6 +328,10 @@ struct JobRunner {
 }
 
 extension RunEnd {
+    fileprivate var usedUpBudget: String? {
+        if case .overBudget(let name, _, _) = self { name } else { nil }
+    }
+
     /// The job's state, the words for it, and the exit code.
     func verdict(stages: [String]) -> (state: String, message: String, code: ExitCode) {
         func named(_ stage: Int) -> String { stages.indices.contains(stage) ? "stage \"\(stages[stage])\"" : "a stage" }
@@ -255,9 +339,16 @@ extension RunEnd {
         case .complete: ("complete", "", .complete)
         case .interrupted(let reason): ("interrupted", reason, .interrupted)
         case .tooManyFailures(let reason): ("failed", "too many failures: \(reason)", .tooManyFailures)
+        case .overBudget(let name, let spent, let limit):
+            (
+                "interrupted",
+                "the budget is used up: \(HumanNumbers.amount(spent)) of \(HumanNumbers.amount(limit)) \(PrintableText.line(name, limit: 40))",
+                .interrupted
+            )
         case .gaveUp(let stage, let message): ("failed", "\(named(stage)) gave up: \(message)", .stageGaveUp)
         case .refused(let stage, let message): ("failed", "\(named(stage)): \(message)", .pluginRefused)
         case .broken(let message): ("failed", message, .internalError)
+        case .misconfigured(let message): ("failed", message, .configuration)
         case .wrongInput(let message): ("failed", message, .damagedData)
         }
     }

@@ -43,7 +43,7 @@ enum JobsCommand {
                 let job = StoredJob(name: name, folder: folder)
                 pipeline = job.pipeline?.file
                 let snapshot = try job.snapshot()
-                status = job.status(from: snapshot)
+                if let live = try job.liveStatus() { status = live } else { status = job.status(from: snapshot) }
                 updated = job.updated(snapshot).map { Timestamp.text(seconds: $0) }
             } catch {
                 status = nil

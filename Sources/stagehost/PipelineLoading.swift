@@ -1,3 +1,4 @@
+import LinuxIO
 import StageCommand
 import StageConfig
 
@@ -14,7 +15,7 @@ enum PipelineLoading {
     static func load(_ arguments: ParsedCommand) -> Loaded {
         let overrides: [Override]
         switch arguments.overrides() {
-        case .success(let list): overrides = list
+        case .success(let list): overrides = list.map(fromHere)
         case .failure(let problem): return Loaded(diagnostics: [problem], failure: .usage)
         }
         switch PipelineFile.read(arguments.argument("PIPELINE")) {
@@ -26,6 +27,12 @@ enum PipelineLoading {
             return Loaded(
                 pipeline: resolution.pipeline, diagnostics: resolution.diagnostics, failure: .configuration)
         }
+    }
+
+    /// A path in a flag starts from where the command is given, not from the pipeline file.
+    private static func fromHere(_ override: Override) -> Override {
+        guard override.flag.hasPrefix("--metrics "), !override.value.hasPrefix("/") else { return override }
+        return Override(key: override.key, value: currentFolder() + "/" + override.value, flag: override.flag)
     }
 
     static func report(_ diagnostics: [Diagnostic]) {

@@ -13,15 +13,19 @@ enum ResumeCommand {
             if changesNothing, let reply = try HostLine(job).tell(.resume, isWish: true) {
                 return reply.isOK ? .complete : .interrupted
             }
-            let kept = try job.requirePipeline()
-            let pipeline = try changed(kept, of: job, arguments)
-            var plugins: [PluginLocator.Found] = []
-            for stage in pipeline.stages { plugins.append(try plugin(of: stage, in: pipeline, job, arguments)) }
-            var runner = JobRunner(
-                job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments)
-            runner.isResumed = true
-            return try runner.run()
+            return try runner(for: job, arguments).run()
         }
+    }
+
+    /// Goes on with a job that no host has.
+    static func runner(for job: StoredJob, _ arguments: ParsedCommand) throws(CommandFailure) -> JobRunner {
+        let kept = try job.requirePipeline()
+        let pipeline = try changed(kept, of: job, arguments)
+        var plugins: [PluginLocator.Found] = []
+        for stage in pipeline.stages { plugins.append(try plugin(of: stage, in: pipeline, job, arguments)) }
+        var runner = JobRunner(job: job.name, pipeline: pipeline, plugins: plugins, folder: job.folder, arguments)
+        runner.isResumed = true
+        return runner
     }
 
     /// The pipeline with what `--set` and the like say.
@@ -56,7 +60,7 @@ enum ResumeCommand {
     ) throws(CommandFailure) -> PluginLocator.Found {
         if let use = job.plugin(of: stage) {
             if Surroundings.fileExists(use.path) { return .init(name: use.name, path: use.path) }
-            if let copy = job.keptCopy(of: use) { return .init(name: use.name, path: copy) }
+            if let copy = job.keptCopy(digest: use.own, of: use.path) { return .init(name: use.name, path: copy) }
         }
         let locator = Surroundings.locator(for: arguments, pipelineDirectory: pipeline.directory)
         switch locator.locate(stage.plugin.value, at: stage.plugin.place) {

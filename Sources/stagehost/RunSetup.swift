@@ -24,6 +24,14 @@ enum RunSetup {
         case .never: policy.sync = .never
         }
         policy.failures = failures(pipeline.failures)
+        for budget in pipeline.budget { policy.budget[budget.name] = budget.amount.value }
+        policy.limits = pipeline.limits.map { limit in
+            var shared = LimitPolicy(name: limit.name)
+            shared.rate = rate(limit.rate)
+            shared.concurrency = limit.concurrency.value
+            return shared
+        }
+        policy.memoryReserveBytes = pipeline.memoryReserve.value.map { UInt64(clamping: $0) }
         policy.recordLimit = limit
         policy.skipRecords = skip
         policy.seed = monotonicNanoseconds()
@@ -49,6 +57,7 @@ enum RunSetup {
         policy.retry.factor = stage.retry.factor.value
         policy.retry.maximumNanoseconds = stage.retry.max.value.nanoseconds
         policy.retry.jitter = stage.retry.jitter.value
+        policy.retry.on = Set(stage.retry.on.value.compactMap { RetryCause(rawValue: $0.rawValue) })
         policy.restart.maximum = stage.restart.max.value
         policy.restart.withinNanoseconds = stage.restart.within.value.nanoseconds
         policy.restart.backoffNanoseconds = stage.restart.backoff.value.nanoseconds
@@ -60,6 +69,19 @@ enum RunSetup {
         for rule in stage.on { policy.onDeath[rule.cause] = DeathPolicy(rawValue: rule.action.value.rawValue) }
         policy.onGiveUp = stage.onGiveUp.value == .hold ? .hold : .stop
         policy.failures = failures(stage.failures)
+        policy.rate = rate(stage.rate)
+        policy.limit = stage.limit.value
+        policy.ordered = stage.ordered.value
+        return policy
+    }
+
+    private static func rate(_ settings: RateSettings) -> RatePolicy {
+        var policy = RatePolicy()
+        policy.recordsPerSecond = settings.recordsPerSecond.value
+        policy.burst = settings.burst.value
+        policy.minimum = settings.minimum.value
+        policy.decrease = settings.decrease.value
+        policy.increase = settings.increase.value
         return policy
     }
 
@@ -73,14 +95,4 @@ enum RunSetup {
 
     /// The worker program: beside this one.
     static var workerProgram: String { Surroundings.executableDirectory + "/stagehost-worker" }
-}
-
-extension Duration {
-    /// The whole duration in nanoseconds; what is negative counts as nothing.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product + UInt64(attoseconds / 1_000_000_000)
-    }
 }

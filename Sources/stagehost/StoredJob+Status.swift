@@ -1,6 +1,7 @@
 import Glibc
 import LinuxIO
 import StageConfig
+import StageControl
 import StageLog
 import StageModel
 import StageReport
@@ -8,8 +9,27 @@ import StageRuntime
 import StageScheduler
 
 extension StoredJob {
-    /// The job's status, from the logs and from what its host wrote last.
-    func status() throws(CommandFailure) -> StoredStatus { status(from: try snapshot()) }
+    /// The job's status: of a running one from its host, else from the logs and from what its host wrote last.
+    func status() throws(CommandFailure) -> StoredStatus {
+        if let live = try liveStatus() { return live }
+        return status(from: try snapshot())
+    }
+
+    /// How long a host has to answer. One that does not (it is stopped, it begins or ends) is not waited for.
+    private static let patienceSeconds = 1.0
+
+    /// What the job's host says now; nil when none runs, or it does not answer soon.
+    func liveStatus() throws(CommandFailure) -> StoredStatus? {
+        if let pipelineFailure { throw pipelineFailure }
+        guard isRunning, let pipeline else { return nil }
+        let live = hostStatus(timeoutSeconds: Self.patienceSeconds)
+        guard let live, case .string(name)? = live["job"] else { return nil }
+        return StoredStatus(
+            job: name, live: live,
+            stages: pipeline.stages.enumerated().map { index, stage in
+                (stage.name.value, plugin(of: stage)?.name ?? stage.plugin.value, kind(index))
+            })
+    }
 
     func status(from snapshot: JobSnapshot?) -> StoredStatus {
         let word = lastWord
@@ -18,11 +38,14 @@ extension StoredJob {
         for (index, stage) in (pipeline?.stages ?? []).enumerated() {
             let recovered = recovery?.stages[index]
             let through = recovered?.committed.through ?? 0
-            let isDone = recovery?.lastBatch.map { through >= $0 + UInt64(index) } ?? false
+            let isDone = recovery?.finalInput(of: index).map { through >= $0 } ?? false
+            let use = plugin(of: stage)
             stages.append(
                 StoredStatus.Stage(
-                    name: stage.name.value, plugin: plugin(of: stage)?.name ?? stage.plugin.value, kind: kind(index),
-                    counts: recovered?.counts ?? Counts(),
+                    name: stage.name.value, plugin: use?.name ?? stage.plugin.value, digest: use?.digest, origin: use?.origin,
+                    remark: use?.remark, kind: kind(index),
+                    counts: recovered?.counts ?? Counts(), discarded: recovered?.discarded ?? 0,
+                    metrics: recovered?.metrics ?? [:],
                     batches: through + UInt64(recovered?.committed.beyond.count ?? 0), committedThrough: through,
                     isDone: isDone))
         }
@@ -67,7 +90,7 @@ extension Int64 {
 extension JobRecovery {
     /// Whether the job is done, to its sink's last batch.
     var isComplete: Bool {
-        guard let lastBatch, let sink = stages.last else { return false }
-        return sink.committed.through >= lastBatch + UInt64(stages.count - 1)
+        guard let final = finalInput(of: stages.count - 1), let sink = stages.last else { return false }
+        return sink.committed.through >= final
     }
 }

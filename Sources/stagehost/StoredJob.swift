@@ -79,12 +79,17 @@ struct StoredJob {
         record?.plugins.first { $0.stage == stage.name.value }
     }
 
-    /// The copy of a plugin that the job keeps.
+    /// The job's copy of the build that serves a stage.
     func keptCopy(of use: JobRecord.PluginUse) -> String? {
-        guard use.digest.utf8.count == 64, use.digest.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 }),
-            let file = use.path.split(separator: "/").last, file != ".."
+        keptCopy(digest: use.digest, of: use.file)
+    }
+
+    /// The copy of a build of that digest, taken from that file.
+    func keptCopy(digest: String, of original: String) -> String? {
+        guard digest.utf8.count == 64, digest.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "f") ~= $0 }),
+            let file = original.split(separator: "/").last, file != ".."
         else { return nil }
-        let path = "\(folder)/\(JobLayout.plugins)/\(use.digest.prefix(16))/\(file)"
+        let path = JobDirectory.copyPath(digest: digest, of: original, in: folder)
         return Surroundings.fileExists(path) ? path : nil
     }
 

@@ -86,7 +86,9 @@ enum VerifyCommand {
         guard !report.again.isEmpty else { return lines }
         let ranges = report.again.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound) to \($0.upperBound)" }
         lines.append(
-            log.isLetters
+            log.isLedger
+                ? "ledger: entries lost: \(ranges.joined(separator: ", "))"
+                : log.isLetters
                 ? "letters lost: \(ranges.joined(separator: ", "))"
                 : "\(log.name): done again by the next run: batches \(ranges.joined(separator: ", "))")
         return lines
@@ -109,6 +111,7 @@ struct Examined {
     var name: String
     var folder: String
     var isLetters = false
+    var isLedger = false
     var isMissing = false
     var findings: [Finding] = []
 
@@ -129,6 +132,8 @@ struct Examined {
             result = ((try? namesIn(logs)) ?? []).map { Examined(name: $0, folder: logs + "/" + $0) }
         }
         result.append(Examined(name: "letters", folder: job.folder + "/" + JobLayout.letters, isLetters: true))
+        let ledger = logs + "/" + JobLayout.ledger
+        if job.pipeline != nil, fileExists(ledger) { result.append(Examined(name: "ledger", folder: ledger, isLedger: true)) }
         var examined: [Examined] = []
         for log in result { examined.append(try log.examined(job)) }
         // A job that was killed before it began has no logs at all; one log that is missing among others is damage.

@@ -62,7 +62,7 @@ private func finishedJob() throws -> Sandbox {
     let checkpoints = try sandbox.stagehost("checkpoints", "demo", "--json").objects()
     #expect(checkpoints.map { $0["stage"] as? String } == ["read", "picky", "boom", "write"])
     for checkpoint in checkpoints {
-        #expect(Set(checkpoint.keys) == ["stage", "plugin", "version", "digest", "batch", "beyond", "bytes", "updated", "state"])
+        #expect(Set(checkpoint.keys) == ["stage", "plugin", "version", "digest", "batch", "beyond", "bytes", "updated", "state", "origin"])
         #expect((checkpoint["digest"] as? String)?.count == 64)
         #expect(checkpoint["version"] as? String == "1.0.0")
         #expect(checkpoint.number("batch") ?? 0 >= 10 && checkpoint.number("bytes") ?? 0 > 192)
@@ -85,7 +85,7 @@ private func finishedJob() throws -> Sandbox {
         #expect(
             Set(letter.keys) == [
                 "letter", "stage", "batch", "index", "key", "category", "signal", "message", "attempts", "at", "digest",
-                "backtrace", "value",
+                "backtrace", "value", "history",
             ])
     }
     let crash = try #require(letters.first { $0["category"] as? String == "crash" })

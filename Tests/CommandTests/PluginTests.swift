@@ -74,7 +74,7 @@ private func library(_ sandbox: Sandbox, _ name: String, _ code: String) throws 
     #expect(problems.contains { $0.number("line") == 3 && ($0["message"] as? String)?.contains("format") == true })
 }
 
-@Test func `a run that a plugin refuses shows the place, and the mended pipeline is taken without more ado`() throws {
+@Test func `a run that the schema of a plugin refuses shows the place, and the mended pipeline is taken without more ado`() throws {
     let sandbox = try Sandbox()
     try sandbox.write("in.txt", "one\ntwo\n")
     func pipeline(_ key: String) -> String {
@@ -86,7 +86,7 @@ private func library(_ sandbox: Sandbox, _ name: String, _ code: String) throws 
     }
     try sandbox.write("demo.json5", pipeline("paht"))
     let refused = try sandbox.stagehost("run", "demo.json5")
-    #expect(refused.code == 69)
+    #expect(refused.code == 78)
     #expect(refused.errors.contains("demo.json5:2:") && refused.errors.contains("did you mean \"path\"?"))
     #expect(try sandbox.stagehost("status", "demo", "--json").object()["state"] as? String == "failed")
     try sandbox.write("demo.json5", pipeline("path"))

@@ -4,7 +4,7 @@ import Testing
 
 private let names = [
     "read-files", "read-lines", "split-text", "count-terms", "keep", "write-lines", "tally", "write-sqlite",
-    "deduplicate", "template", "run-command", "call-http", "extract-pdf",
+    "deduplicate", "template", "run-command", "call-http", "extract-pdf", "read-csv", "write-csv",
 ]
 
 @Test(arguments: names)
@@ -23,10 +23,11 @@ func `a plugin says who it is, and its schema is JSON that names every key`(_ na
 func `an unknown key is refused for good, and the message names the known ones`(_ name: String) throws {
     let folder = try TemporaryFolder()
     let input = try folder.write("in.txt", "one\n")
-    let configurations = [
+    let configurations: [String: [String: Any]] = [
         "read-files": ["glob": input], "read-lines": ["path": input], "tally": ["by": "/a"], "keep": ["json": "/a"],
         "template": ["value": "x"], "run-command": ["command": ["cat"]],
         "call-http": ["url": "localhost"],
+        "read-csv": ["path": input], "write-csv": ["path": folder.path + "/out.csv", "columns": ["a"]],
         "write-lines": ["path": folder.path + "/out"],
         "write-sqlite": ["database": folder.path + "/out.db", "table": "t"],
     ]

@@ -66,7 +66,7 @@ import Testing
           limits: {api: {records_per_second: 50, burst: 5, concurrency: 4, minimum: 2, decrease: 0.7, increase: 3}},
           stages: [
             {name: "a", plugin: "./libstage-a.so", with: {x: 1}, workers: 256, threads: 1024, standby: 16, durable: false,
-             ordered: false, timeout: "1s", timeout_per: "record", memory: "1GB", memory_soft: "900MB", recycle_after: 5,
+             ordered: false, timeout: "1s", timeout_per: "record", core: true, memory: "1GB", memory_soft: "900MB", recycle_after: 5,
              snapshot_every: 7, probation: 3, on_give_up: "hold", limit: "api", window: 2,
              retry: {attempts: 4, backoff: "1s", factor: 3, max: "2s", jitter: 0, on: ["transient", "crash"]},
              restart: {max: 1, within: "1s", backoff: "1ms", factor: 1, max_backoff: "1s", jitter: 1, reset_after: "9s"},

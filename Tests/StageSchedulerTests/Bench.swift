@@ -12,7 +12,7 @@ final class Bench {
     private(set) var out: [(worker: WorkerID, dispatch: DispatchID, request: Request)] = []
     private(set) var commits: [Commit] = []
     private(set) var notes: [Note] = []
-    private(set) var killed: [WorkerID] = []
+    var killed: [WorkerID] = []
     private(set) var closed: [WorkerID] = []
     private(set) var opened: [(worker: WorkerID, stage: Int, checkpoint: OpenCheckpoint)] = []
     private(set) var flushes = 0
@@ -58,8 +58,9 @@ final class Bench {
             case .close(let id): closed.append(id)
             case .flush: flushes += 1
             case .reply(let request, let ok, let message, let isLast): replies.append((request, ok, message, isLast))
+            case .deny(let request, let message): replies.append((request, false, message, true))
             case .note(let note): notes.append(note)
-            case .fetch: break
+            case .fetch, .beginRetry, .fetchRetry, .discard: break
             case .finished(let end): self.end = end
             }
         }

@@ -194,6 +194,37 @@ import Testing
         #expect(bench.state(1).crashes == 0)
     }
 
+    @Test func `a worker that has grown too large is replaced between two batches`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].softMemoryBytes = 1000 }
+        bench.start()
+        let old = try #require(bench.state(1).workers.first?.id)
+        try bench.read(3)
+        bench.say(.memory(old, bytes: 2000))
+        #expect(bench.closed.isEmpty, "it has a batch in hand")
+        try bench.answer(1)
+        #expect(bench.closed == [old])
+    }
+
+    @Test func `deaths further back than the window do not count`() throws {
+        let bench = Bench { policy, _ in
+            policy.stages[1].restart.maximum = 2
+            policy.stages[1].restart.withinNanoseconds = 30_000_000_000
+        }
+        bench.start()
+        for _ in 0..<5 {
+            let idle = try #require(bench.state(1).workers.first { $0.canServe }?.id)
+            bench.say(.exited(idle, Death(cause: .signal(11))))
+            bench.wait(20_000)
+        }
+        #expect(bench.scheduler.mode == .running && bench.state(1).crashes == 5)
+        for _ in 0..<2 {
+            let idle = try #require(bench.state(1).workers.first { $0.canServe }?.id)
+            bench.say(.exited(idle, Death(cause: .signal(11))))
+            bench.wait(1_000)
+        }
+        #expect(bench.state(1).hasGivenUp)
+    }
+
     @Test func `a worker that does not leave when asked is killed after a grace`() throws {
         let bench = Bench()
         bench.start()
@@ -204,5 +235,80 @@ import Testing
         #expect(bench.killed.count == 3)
         for _ in 0..<4 { bench.leave() }
         #expect(bench.end == .complete)
+    }
+
+    @Test func `a plugin that was never loaded is refused, however long each try takes`() throws {
+        let bench = Bench()
+        bench.comesUp = { $0 != 1 }
+        bench.start()
+        // Each hangs for longer than the window in which deaths are counted.
+        for _ in 0..<6 {
+            let worker = try #require(bench.started.last { $0.stage == 1 }).worker
+            bench.wait(61_000)
+            #expect(bench.killed.contains(worker))
+            bench.say(.exited(worker, Death(cause: .signal(9))))
+            bench.wait(10_000)
+        }
+        bench.leave()
+        guard case .refused(stage: 1, let message)? = bench.end else {
+            Issue.record("it ended as \(String(describing: bench.end))")
+            return
+        }
+        #expect(message.contains("its plugin cannot be loaded"), "\(message)")
+        #expect(bench.opened.isEmpty, "nothing is opened before all plugins are known")
+    }
+
+    @Test func `where nothing passes, suspects are tried before the rest of their batch`() throws {
+        let bench = Bench { policy, _ in policy.batchRecords = 1_000 }
+        bench.start()
+        try bench.read(1_000)
+        try bench.read(1_000)
+        var deaths = 0
+        while bench.has(1) {
+            let asked = bench.asked(try #require(bench.out.last { if case .process = $0.request { true } else { false } }).request)
+            deaths += 1
+            try bench.die(1, on: [try #require(asked.first)])
+        }
+        #expect(deaths <= 40, "\(deaths) deaths of 2,000 records that all kill")
+        #expect(bench.notes.contains { if case .stageGaveUp = $0 { true } else { false } })
+    }
+
+    @Test func `what was written to the pipe some time ago is not held against the record in hand`() throws {
+        let bench = Bench { policy, _ in policy.batchRecords = 100 }
+        bench.start()
+        try bench.read(100)
+        var deaths = 0
+        while bench.has(1) {
+            let asked = bench.asked(try #require(bench.out.last { if case .process = $0.request { true } else { false } }).request)
+            guard asked.contains(37) else {
+                try bench.answer(1)
+                continue
+            }
+            deaths += 1
+            try bench.die(1, on: [try #require(asked.last)], .garbage("noise"))
+        }
+        #expect(bench.letters.map(\.input) == [37])
+        #expect(deaths <= 8)
+    }
+
+    @Test func `a worker is recycled when its successor is ready, and gets nothing new from then on`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].recycleAfterBatches = 2 }
+        bench.start()
+        let old = try #require(bench.started.first { $0.stage == 1 }).worker
+        bench.comesUp = { $0 != 1 }
+        for _ in 0..<4 { try bench.read(3) }
+        for _ in 0..<2 { try bench.answer(1) }
+        let new = try #require(bench.started.last { $0.stage == 1 }).worker
+        #expect(new != old)
+        #expect(bench.closed.isEmpty, "the successor is not even loaded")
+        bench.say(.loaded(new, bench.facts[1]))
+        #expect(bench.closed.isEmpty, "the successor is not ready")
+        #expect(bench.has(1), "the old one goes on meanwhile")
+        bench.say(.ready(new))
+        // What it had in its pipe it does; what comes now is the successor's.
+        try bench.read(3)
+        while let next = bench.out.first(where: { $0.worker == old }), case .process = next.request { try bench.answer(1) }
+        #expect(bench.closed == [old])
+        #expect(bench.scheduler.worker(new)?.canServe == true)
     }
 }

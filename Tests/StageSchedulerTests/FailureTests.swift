@@ -115,4 +115,42 @@ import Testing
             return
         }
     }
+
+    @Test func `a higher share of dead letters than allowed stops the job, once there are enough to tell`() throws {
+        let bench = Bench { policy, _ in
+            policy.stages[1].failures.maximumRate = 0.1
+            policy.stages[1].failures.minimumSample = 10
+        }
+        bench.start()
+        let bad = RecordFailure(input: 0, kind: .permanent, message: "bad")
+        try bench.read(5)
+        try bench.answer(1, failures: [bad])
+        #expect(bench.scheduler.mode == .running)
+        try bench.read(5)
+        try bench.answer(1, failures: [bad])
+        guard case .draining(.tooManyFailures(let reason), _) = bench.scheduler.mode else {
+            Issue.record("it goes on: \(bench.scheduler.mode)")
+            return
+        }
+        #expect(reason.contains("2 of 10"))
+    }
+
+    @Test func `a record that had passed, and fails when it is done again, stops the stage instead of being lost`() throws {
+        var recovery = Recovery(stages: [RecoveredStage(), RecoveredStage(), RecoveredStage()])
+        for stage in 0...1 {
+            recovery.stages[stage].committed = CommittedSet(through: 1)
+            recovery.stages[stage].counts = Counts(inputs: 5, passed: 5, filtered: 0, failed: 0, outputs: 5)
+        }
+        recovery.sourceCounts = [5]
+        let bench = Bench({ policy, _ in policy.stages[1].durable = false }, recovery: recovery)
+        bench.start()
+        try bench.read(5)
+        try bench.answer(1, failures: [RecordFailure(input: 2, kind: .permanent, message: "bad")])
+        guard case .draining(.gaveUp(stage: 1, let message), _) = bench.scheduler.mode else {
+            Issue.record("it goes on: \(bench.scheduler.mode)")
+            return
+        }
+        #expect(message.contains("record 2 of batch 1 had passed"))
+        #expect(bench.letters.isEmpty)
+    }
 }

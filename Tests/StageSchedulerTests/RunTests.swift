@@ -131,6 +131,52 @@ import Testing
         }
     }
 
+    @Test func `a first batch that is read again begins behind what is skipped`() throws {
+        var recovery = Recovery(stages: [RecoveredStage(), RecoveredStage(), RecoveredStage()])
+        recovery.stages[0].committed = CommittedSet(through: 1)
+        recovery.stages[0].counts = Counts(inputs: 5, passed: 5, filtered: 0, failed: 0, outputs: 5)
+        recovery.sourceCounts = [5]
+        let bench = Bench({ policy, _ in policy.skipRecords = 7 }, recovery: recovery)
+        bench.start()
+        guard case .read(_, let skipped, _, let first, let isExact) = try #require(bench.out.first).request else { return }
+        #expect(skipped == 7 && first == 0 && !isExact)
+        try bench.read(7)
+        guard case .read(_, let count, _, let next, let isReread) = try #require(bench.out.first).request else { return }
+        #expect(count == 5 && next == 7 && isReread)
+    }
+
+    @Test func `a source is not recycled while it passes over what is skipped`() throws {
+        let bench = Bench { policy, _ in
+            policy.skipRecords = 25
+            policy.stages[0].recycleAfterBatches = 1
+        }
+        bench.start()
+        for _ in 0..<2 { try bench.read(10) }
+        try bench.read(5)
+        #expect(bench.started.count { $0.stage == 0 } == 1, "nothing was read yet")
+        try bench.read(10)
+        try bench.read(10)
+        #expect(bench.state(0).counts.inputs == 20)
+        #expect(bench.closed.count == 1)
+    }
+
+    @Test func `a drain brings the batch that a sink has begun to its end`() throws {
+        let bench = Bench()
+        bench.start()
+        try bench.read(3)
+        try bench.answer(1)
+        try bench.answer(2, failures: [RecordFailure(input: 1, kind: .transient, message: "busy")])
+        bench.say(.drain(reason: "asked to"))
+        try bench.read(0)
+        #expect(bench.end == nil && bench.deadline != nil)
+        bench.wait(1_000)
+        #expect(try bench.answer(2) == [1])
+        try bench.answer(2, kind: .sync)
+        for _ in 0..<6 { bench.leave() }
+        #expect(bench.end == .interrupted("asked to"))
+        #expect(bench.commits.contains { $0.stage == 2 && $0.isWhole })
+    }
+
     @Test func `a plugin in the wrong place is refused`() throws {
         let bench = Bench { _, facts in facts[1].kind = .sink }
         bench.start()

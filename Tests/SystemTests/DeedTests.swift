@@ -12,71 +12,87 @@ import Testing
         var category: String?
         var signal: String?
         /// The records that it costs, if any.
-        var lost = 450...450
+        var lost = 4_750...4_750
+        /// Workers that it may cost.
+        var deaths: Int {
+            if category == nil || category == "permanent" || category == "transient" { return 0 }
+            // These are found out later, when the plugin is at other records: only halves find the one.
+            let isFoundLate = name == "write-garbage" || name == "close-descriptors"
+            return isWholeBatch || isFoundLate ? 8 : 3
+        }
+        var isWholeBatch: Bool { with.contains("whole_batch") }
         var testDescription: String { with.isEmpty ? name : "\(name) (\(with))" }
+
+        /// The same by a plugin that does not say which record is in hand: halves have to find it.
+        var ofAWholeBatch: Deed {
+            var deed = self
+            deed.with += " whole_batch: true,"
+            return deed
+        }
     }
 
-    static let deeds = [
+    static let memory = #"memory: "120MiB""#
+    static let crashes = [
         Deed(name: "segfault", category: "crash", signal: "SIGSEGV"),
-        Deed(name: "segfault", with: "whole_batch: true,", category: "crash", signal: "SIGSEGV"),
         Deed(name: "abort", category: "crash", signal: "SIGABRT"),
-        Deed(name: "abort", options: "workers: 2, standby: 1", category: "crash", signal: "SIGABRT"),
+        Deed(name: "illegal-instruction", category: "crash", signal: "SIGILL"),
+        Deed(name: "divide-by-zero", category: "crash", signal: "SIGFPE"),
+        Deed(name: "bus-error", category: "crash", signal: "SIGBUS"),
+        Deed(name: "raise", with: "signal: 15,", category: "crash", signal: "SIGTERM"),
         Deed(name: "stack-overflow", category: "crash", signal: "SIGSEGV"),
         Deed(name: "exit-0", category: "exit"),
+        Deed(name: "exit-1", category: "exit"),
         Deed(name: "exit-3", category: "exit"),
-        Deed(name: "exit-3", with: "whole_batch: true,", category: "exit"),
-        Deed(name: "loop", options: #"timeout: "400ms""#, category: "timeout"),
-        Deed(name: "stop", options: #"timeout: "400ms""#, category: "timeout"),
-        Deed(name: "sleep", with: "ms: 300,", category: nil),
-        Deed(name: "sleep", with: "ms: 20000,", options: #"timeout: "400ms""#, category: "timeout"),
-        Deed(name: "allocate", with: "mib: 300, ms: 20000,", options: #"memory: "150MiB""#, category: "memory"),
         Deed(name: "close-descriptors", category: "exit"),
         Deed(name: "write-garbage", category: "garbage"),
+    ]
+    static let slow = [
+        Deed(name: "loop", options: #"timeout: "700ms""#, category: "timeout"),
+        Deed(name: "stop", options: #"timeout: "700ms""#, category: "timeout"),
+        Deed(name: "sleep", with: "ms: 20000,", options: #"timeout: "700ms""#, category: "timeout"),
+        Deed(name: "allocate", with: "mib: 240, ms: 20000,", options: memory, category: "memory"),
+        Deed(name: "allocate-blindly", with: "gib: 20,", options: memory, category: "memory"),
+    ]
+    static let harmless = [
+        Deed(name: "abort", options: "workers: 2, standby: 1", category: "crash", signal: "SIGABRT"),
+        Deed(name: "allocate", with: "gib: 20,", options: memory, category: "permanent"),
+        Deed(name: "sleep", with: "ms: 300,", category: nil),
         Deed(name: "flood-stdout", with: "mib: 40,", category: nil),
         Deed(name: "fork-child", category: nil),
+        Deed(name: "fork-daemon", with: "ms: 777123000,", category: nil),
         Deed(name: "leak", with: "mib: 1,", category: nil),
         Deed(name: "fail-permanently", category: "permanent"),
         Deed(name: "fail-transiently", options: #"retry: { attempts: 3, backoff: "10ms" }"#, category: "transient"),
         // The plugin had not begun the rest of the batch.
-        Deed(name: "reject", category: "permanent", lost: 450...500),
+        Deed(name: "reject", category: "permanent", lost: 4_750...4_800),
     ]
+    static let deeds = crashes + crashes.map(\.ofAWholeBatch) + slow + [slow[0].ofAWholeBatch] + harmless
 
-    @Test(arguments: deeds) func ofOneRecordCostsNoOther(_ deed: Deed) throws {
-        let bad = Input.key(450)
+    @Test(arguments: deeds) func ofOneRecordInTenThousandCostsNoOther(_ deed: Deed) throws {
+        let bad = Input.key(4_750)
         let job = try Job(
-            900,
             Stages.pipeline(
                 Stages.read,
                 Stages.misbehave(
                     #"do: "\#(deed.name)", \#(deed.with) when: { key_equals: "\#(bad)" }"#, deed.options),
                 Stages.write))
+        try job.write("input.jsonl", Undisturbed.input)
         let ended = try job.run()
         #expect(ended.code == 0, "\(ended.output)")
         let letters = try job.letters()
+        let isLost: (Int) -> Bool = { deed.category != nil && deed.lost.contains($0) }
+        let expected = try Undisturbed.output(without: isLost)
+        #expect(job.data("output.jsonl") == expected, "the output is not that of an undisturbed run without what is lost")
+        #expect(letters.keys.sorted() == (1...Undisturbed.records).filter(isLost).map(Input.key))
+        let deaths = job.events("worker_crashed").count
+        #expect(deaths <= deed.deaths, "\(deaths) deaths")
         if let category = deed.category {
-            #expect(job.outputKeys() == (1...900).filter { !deed.lost.contains($0) }.map(Input.key))
-            #expect(letters.keys.sorted() == deed.lost.map(Input.key))
             #expect(letters[bad]?["category"] as? String == category, "\(letters)")
             #expect(letters[bad]?["signal"] as? String == deed.signal)
             #expect(letters[bad]?["stage"] as? String == "trouble")
-        } else {
-            #expect(job.outputKeys() == (1...900).map(Input.key))
-            #expect(letters.isEmpty)
         }
         job.expectNoProcessLeft()
-    }
-
-    @Test func aBacktraceOfTheCrashIsKept() throws {
-        let job = try Job(
-            50,
-            Stages.pipeline(
-                Stages.read, Stages.misbehave(#"do: "segfault", when: { key_equals: "\#(Input.key(7))" }"#), Stages.write))
-        #expect(try job.run().code == 0)
-        let letter = try #require(try job.letters()[Input.key(7)])
-        let backtrace = try #require(letter["backtrace"] as? String)
-        #expect(backtrace.hasPrefix("SIGSEGV at address 0x0\nlibstage-misbehave.so+"), "\(backtrace)")
-        #expect(job.events("poison_found").count == 1)
-        #expect(job.events("worker_crashed").count <= 3)
+        Processes.expectNone(with: "sleep\0777123\0")
     }
 
     @Test func aRecordThatFailsForAWhileIsWritten() throws {
@@ -127,20 +143,6 @@ import Testing
         #expect(job.outputKeys() == (1...300).map(Input.key))
     }
 
-    @Test(arguments: ["segfault", "exit-3", "close-descriptors"])
-    func aStageWhoseEveryRecordKillsItGivesUp(_ deed: String) throws {
-        let job = try Job(
-            1_000,
-            Stages.pipeline(
-                Stages.read, Stages.misbehave(#"do: "\#(deed)""#, #"restart: { max: 5, within: "30s", backoff: "10ms" }"#),
-                Stages.write))
-        let ended = try job.run(seconds: 30)
-        #expect(ended.code == 4, "\(ended.output)")
-        #expect(ended.output.contains("trouble"))
-        #expect(job.events("stage_gave_up").count == 1)
-        job.expectNoProcessLeft()
-    }
-
     @Test func tooManyDeadLettersStopTheJob() throws {
         let job = try Job(
             2_000,
@@ -164,29 +166,5 @@ import Testing
         }
         #expect(kept.reduce(0, +) > 1 << 20)
         #expect(kept.allSatisfy { $0 <= 17 << 20 }, "\(kept)")
-    }
-
-    @Test func manyCrashesLeakNoDescriptorOfTheHost() throws {
-        // Each of these records kills its worker once, and passes when it is given again.
-        let job = try Job(
-            3_000,
-            Stages.pipeline(
-                Stages.read,
-                Stages.misbehave(
-                    #"do: "abort", each_ms: 1, when: { probability: 0.02, seed: 9, times: 1, memory: "crashes" }"#,
-                    #"workers: 2, restart: { max: 1000, backoff: "1ms", max_backoff: "5ms" }"#),
-                Stages.write))
-        let host = try job.start()
-        try host.until("the first crashes") { job.lines("crashes").count > 3 }
-        var most = 0
-        try host.until("many crashes") {
-            most = max(most, host.descriptors)
-            return job.lines("crashes").count > 40
-        }
-        // Each worker needs five; a worker that has just ended may not be buried yet.
-        #expect(most < 70, "\(most) descriptors")
-        let ended = try host.wait()
-        #expect(ended.code == 0, "\(ended.output)")
-        #expect(job.outputKeys() == (1...3_000).map(Input.key))
     }
 }

@@ -1,48 +1,43 @@
 import Foundation
 import Testing
 
-/// Batches that are large enough for the shared memory: nothing that a worker does with it costs another record.
+/// Batches that grow beyond what a plugin is handed at once.
 @Suite struct LargeBatchTests {
-    private static let options = "batch: { records: 500 }, "
-
-    @Test(arguments: ["segfault", "exit-3", "close-descriptors", "write-garbage", "fork-child", "fail-transiently"])
-    func `one record's deed costs no other, in large batches`(_ deed: String) throws {
-        let bad = Input.key(750)
+    @Test(arguments: [false, true]) func aBatchOfAHundredThousandRecordsGoesThroughInParts(_ isPoisoned: Bool) throws {
+        // Emits two for each record, of one half in a first call and of the other in a second.
+        guard let plugin = try Compiled.plugin(
+            "twofold", "#include <stdio.h>\n#include <string.h>",
+            process: """
+              uint32_t many = batch->count > 30000 ? 30000 : batch->count;
+              for (uint32_t i = 0; i < many; i++) {
+                output->begin(output, i);
+                char key[32];
+                for (int copy = 0; copy < 2; copy++) {
+                  snprintf(key, sizeof key, "%.*s-%d", (int)batch->records[i].key.size, (const char *)batch->records[i].key.data, copy);
+                  if (output->emit(output, i, stage_text(key), batch->records[i].key) != 0) return STAGE_FATAL;
+                }
+                output->done(output, i);
+              }
+              if (many < batch->count) return STAGE_RETRY;
+            """)
+        else { return }
+        let records = 50_000
+        // Far into the second part of the batch: 45,678 and 45,679 become the records 91,354 to 91,357.
+        let poison = isPoisoned ? ["k045678-0", "k045678-1"] : []
         let job = try Job(
-            2000,
+            records,
             Stages.pipeline(
-                Stages.read,
-                Stages.misbehave(
-                    #"do: "\#(deed)", when: { key_equals: "\#(bad)" }"#, #"workers: 2, retry: { attempts: 2, backoff: "1ms" }"#),
-                Stages.misbehave("", "durable: false", name: "more"), Stages.write, options: Self.options))
+                Stages.read, #"{ name: "twofold", plugin: "\#(plugin.path)" }"#,
+                Stages.misbehave(isPoisoned ? #"do: "segfault", when: { value_equals: "k045678" }"# : ""), Stages.write,
+                options: "batch: { records: 65536, bytes: \"64MiB\" },"))
         let ended = try job.run()
         #expect(ended.code == 0, "\(ended.output)")
-        let isLost = deed != "fork-child"
-        #expect(job.outputKeys() == (1...2000).filter { !isLost || $0 != 750 }.map(Input.key))
-        #expect(try job.letters().keys.sorted() == (isLost ? [bad] : []))
-        #expect(try job.command("verify", "job").code == 0)
-        job.expectNoProcessLeft()
-    }
-
-    @Test func `kills of workers and of the host leave the output as it should be, in batches of automatic size`() throws {
-        let job = try Job(
-            20_000,
-            Stages.pipeline(
-                Stages.read, Stages.misbehave("", "workers: 2"), Stages.misbehave("", name: "more"), Stages.write,
-                options: #"batch: { records: "auto" }, "#))
-        for round in 1...4 {
-            let host = try job.start()
-            // A quick machine may be done before.
-            try? host.until("something more is written") { job.lines("output.jsonl").count > round * 1500 }
-            for worker in host.workers(of: "misbehave").prefix(2) { kill(worker, SIGKILL) }
-            if round % 2 == 0 { host.killHard() }
-            host.signal(SIGTERM)
-            _ = try host.wait()
-        }
-        let ended = try job.run()
-        #expect(ended.code == 0, "\(ended.output)")
-        #expect(job.outputKeys() == (1...20_000).map(Input.key))
-        #expect(try job.command("verify", "job").code == 0)
+        let keys = String(decoding: job.data("output.jsonl"), as: UTF8.self).components(separatedBy: "\n").dropLast()
+            .compactMap { line in line.range(of: "\"key\":\"").map { String(line[$0.upperBound...].prefix(9)) } }
+        let expected = (1...records).flatMap { number in (0...1).map { "\(Input.key(number))-\($0)" } }.filter { !poison.contains($0) }
+        #expect(keys == expected, "\(keys.count) keys")
+        #expect(try job.letters().keys.sorted() == poison)
+        #expect(job.events("worker_crashed").count <= 2 * poison.count)
         job.expectNoProcessLeft()
     }
 }

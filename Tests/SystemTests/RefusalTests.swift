@@ -41,9 +41,24 @@ import Testing
             pipeline: Stages.pipeline(Stages.read, Stages.write, options: "sync: \"soon\","), code: 78,
             words: ["sync", "soon"]),
         Refusal(
-            subject: "a configuration that the plugin does not take",
-            pipeline: Stages.pipeline(Stages.read, Stages.misbehave(#"do: "dance""#), Stages.write), code: 69,
-            words: ["trouble", "dance", "segfault"]),
+            subject: "a configuration that the schema of the plugin does not take",
+            pipeline: Stages.pipeline(Stages.read, Stages.misbehave(#"do: "dance""#), Stages.write), code: 78,
+            words: ["pipeline.json5:3:", "stages.trouble.with.do", "dance", "segfault"]),
+        Refusal(
+            subject: "misspelt keys of two plugins, which are told of together",
+            pipeline: Stages.pipeline(
+                #"{ name: "read", plugin: "read-lines", with: { path: "input.jsonl", kye: "/id" } }"#,
+                Stages.misbehave(#"whn: { nth: 1 }"#), Stages.write), code: 78,
+            words: ["pipeline.json5:2:", "kye", "did you mean \"key\"?", "pipeline.json5:3:", "whn", "did you mean \"when\"?"]),
+        Refusal(
+            subject: "more workers than the plugin can have",
+            pipeline: Stages.pipeline(
+                Stages.read, #"{ name: "tally", plugin: "tally", workers: 2, with: { by: "/lang" } }"#, Stages.write), code: 78,
+            words: ["pipeline.json5:3:", "tally", "at most 1"]),
+        Refusal(
+            subject: "a configuration that only the plugin itself can judge",
+            pipeline: Stages.pipeline(Stages.read, Stages.misbehave(#"when: { times: 1 }"#), Stages.write), code: 69,
+            words: ["trouble", "when.times", "memory"]),
         Refusal(
             subject: "an input that is not there",
             pipeline: Stages.pipeline(

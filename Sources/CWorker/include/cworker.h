@@ -19,6 +19,11 @@ extern "C" {
 
 /* Process id that the host said it has (environment variable STAGEHOST_HOST_PID); 0 when it did not say. */
 int cworker_expected_parent(void);
+/* What the host allows (STAGEHOST_DATA_LIMIT, bytes; STAGEHOST_CORE=1): RLIMIT_DATA, and RLIMIT_CORE, which is 0 otherwise.
+ * Makes this process the first that the kernel ends when the machine is out of memory. Errors are of no consequence. */
+void cworker_limit(void);
+/* errno = 0: what stands there at a crash was set by the plugin. */
+void cworker_clear_error(void);
 /* dup to a number of 512 or above where the limit allows, 64 or above elsewhere, closed on exec. */
 int cworker_lift(int descriptor);
 /* Ignores SIGPIPE, and makes stdout line-buffered, so that the last words of a plugin are not lost with it. */
@@ -37,7 +42,7 @@ void cworker_leave(int code) __attribute__((noreturn));
 /* Offsets of the crash area in the page: from PageLayout, so that they are written down once. */
 typedef struct cworker_crash_layout {
   void *_Nullable page; /* NULL: text only */
-  size_t state, signal, code, frame_count, address, text_length, frames, text;
+  size_t state, signal, code, frame_count, address, text_length, error, frames, text;
   uint32_t maximum_frames, maximum_text;
 } cworker_crash_layout;
 
@@ -61,6 +66,9 @@ int cworker_lock_try(cworker_lock *_Nonnull lock);
 void cworker_lock_release(cworker_lock *_Nonnull lock);
 /* Starts a detached thread with a crash stack of its own. 0 or -errno. */
 int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
+
+/* The calling thread is not the one that a SIGABRT from the host is for: that asks where the plugin hangs. */
+void cworker_ignore_abort(void);
 
 /* Waits until the word, which another process counts up, has come to `target` (with wrap-around); 0 when the time was
  * over before. */

@@ -122,7 +122,7 @@ _stagehost() {
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--openmetrics --state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
@@ -159,10 +159,12 @@ _stagehost() {
         --crashed-by) COMPREPLY=(); return ;;
         --limit) COMPREPLY=(); return ;;
         --plugin) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        --set) COMPREPLY=(); return ;;
+        --time-limit) COMPREPLY=(); return ;;
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --plugin --state-dir -q --quiet -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --plugin --dry-run --set --time-limit --state-dir -q --quiet -v --verbose -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
@@ -176,7 +178,7 @@ _stagehost() {
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--stage --category --key --crashed-by --limit --dry-run --state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;
@@ -187,7 +189,7 @@ _stagehost() {
         --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
       esac
       if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W "--gdb --valgrind --plugin --export --state-dir -h --help" -- "$current")); return
+        COMPREPLY=($(compgen -W "--gdb --valgrind --plugin --export --sink --state-dir -h --help" -- "$current")); return
       fi
       COMPREPLY+=($(cd "${STAGEHOST_STATE_DIR:-.stagehost}" 2>/dev/null && compgen -d -- "$current"))
       ;;

@@ -14,7 +14,7 @@ _stagehost() {
     'checkpoints:Show what each stage has committed'
     'events:Show what happened in a job'
     'logs:Show what the plugin of a stage wrote'
-    'metrics:Print the metrics of a job in OpenMetrics text'
+    'metrics:Print the metrics of a job'
     'report:Print the report of a job'
     'failures:List the dead letters of a job'
     'retry:Try dead letters again'
@@ -49,7 +49,7 @@ _stagehost() {
         '--limit[End after N records]:N: ' \
         '--time-limit[Drain and exit 75 after this time\: 55m]:TIME: ' \
         '--keep[Keep log segments that nobody needs any more]' \
-        '--metrics[Write metrics in OpenMetrics text]:FILE:_files' \
+        '--metrics[Write metrics there, every two seconds]:FILE:_files' \
         '--quiet[Print errors only]' \
         '-q[Print errors only]' \
         '--verbose[Print every event]' \
@@ -151,6 +151,7 @@ _stagehost() {
       ;;
     metrics)
       _arguments -s \
+        '--openmetrics[In OpenMetrics text]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
@@ -159,7 +160,7 @@ _stagehost() {
     report)
       _arguments -s \
         '--json[Print JSON for a program to read]' \
-        '--html[Write it as a page]:FILE:_files' \
+        '--html[Write it as a page instead]:FILE:_files' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
@@ -187,10 +188,15 @@ _stagehost() {
         '--key[Only those of records with this key]:KEY: ' \
         '--crashed-by[Only those that this build of the plugin failed on]:DIGEST: ' \
         '--limit[At most N of them]:N: ' \
-        '--plugin[Use this build of the plugin]:FILE:_files' \
+        '--plugin[Use this build of the plugin of --stage from now on]:FILE:_files' \
+        '--dry-run[Only say which]' \
+        '*--set[Set one value of the pipeline\: stages.extract.workers=4]:KEY=VALUE: ' \
+        '--time-limit[Drain and exit 75 after this time\: 55m]:TIME: ' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--quiet[Print errors only]' \
         '-q[Print errors only]' \
+        '--verbose[Print every event]' \
+        '-v[Print every event]' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
         '1:JOB:_files -/ -W ${STAGEHOST_STATE_DIR:-.stagehost}'
@@ -202,6 +208,7 @@ _stagehost() {
         '--key[Only those of records with this key]:KEY: ' \
         '--crashed-by[Only those that this build of the plugin failed on]:DIGEST: ' \
         '--limit[At most N of them]:N: ' \
+        '--dry-run[Only say which]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \
@@ -213,6 +220,7 @@ _stagehost() {
         '--valgrind[Under valgrind]' \
         '--plugin[Use this build of the plugin]:FILE:_files' \
         '--export[Write a folder that runs by itself]:DIR:_files -/' \
+        '--sink[Also a sink\: what it does to the outside is done again]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \

@@ -11,6 +11,8 @@ struct SmallJob: Sendable {
     var isStateful = true
     /// Entries go into the logs only when nothing else is to be done, so that the workers are ahead of them.
     var storageLags = false
+    /// Its plugin takes the record that it had rejected.
+    var isRepaired = false
 
     static let records = 12
     static let unreadable = 8

@@ -29,6 +29,8 @@ final class SmallRun {
     private(set) var appended = Promise()
     private(set) var synced = Promise()
     private(set) var retired: UInt64 = 0
+    /// All letters but those of the source are tried again.
+    var triesAgain = false
 
     private var workers: [UInt64: SmallWorker] = [:]
     private var recovered: [RecoveredStage] = []
@@ -57,15 +59,26 @@ final class SmallRun {
             let logs = try openLogs()
             let letters = try openLetters()
             let recovery = try logs.recovery()
+            try LetterDesk(logs: logs, letters: letters).check()
+            if triesAgain { try askForLetters(LetterList(letters, claimedBy: logs, recovery)) }
             recovered = recovery.stages
             check(promise)
             let scheduler = Scheduler(policy: job.policy, recovery: recovery)
             try loop(scheduler, logs, letters)
             counts = scheduler.status.stages.map(\.counts)
             try letters.log.seal()
+            try logs.ledger.seal()
             for log in logs.logs { try log.seal() }
         } catch {
             if !disk.isDead { complain("an error of the log: \(error)") }
+        }
+    }
+
+    private func askForLetters(_ list: LetterList) throws(LogError) {
+        for number in list.numbers {
+            guard let letter = try list.letter(number), letter.facts.stage > 0 else { continue }
+            events.insert(
+                .retry(stage: letter.facts.stage, letters: LetterNumbers(ascending: [number]), request: 1), at: 0)
         }
     }
 
@@ -164,9 +177,9 @@ final class SmallRun {
             events += workers[id.number]?.answer(dispatch, request) ?? []
         case .close(let id): events.append(.exited(id, Death(cause: .exit(0))))
         case .kill(let id, _): events.append(.exited(id, Death(cause: .signal(9))))
-        case .append, .fetch, .flush:
+        case .append, .fetch, .flush, .beginRetry, .fetchRetry, .discard:
             if job.storageLags { storage.append(action) } else { try store(action, logs, letters) }
-        case .note, .reply: break
+        case .note, .reply, .deny: break
         case .finished(let end): self.end = end
         }
     }
@@ -176,7 +189,7 @@ final class SmallRun {
         switch action {
         case .append(let commit):
             if !commit.letters.isEmpty {
-                try letters.append(commit, digest: "", seconds: 1)
+                try letters.append(commit, digest: "", ledger: logs.ledger, seconds: 1)
                 try letters.sync()
             }
             try logs.append(commit, seconds: 1)
@@ -191,6 +204,13 @@ final class SmallRun {
             if appends % 4 == 0 { try syncAll(logs, letters) }
         case .fetch(let stage, let batch):
             events.append(.fetched(stage: stage, batch: batch, try logs.output(of: batch, stage: stage)))
+        case .beginRetry(let stage, let wanted, let first, let last, let records, let bytes):
+            let begun = try LetterDesk(logs: logs, letters: letters).begin(
+                wanted, stage: stage, firstBatch: first, lastBatch: last, records: records, bytes: bytes)
+            synced = appended
+            events.append(.retryBegun(first: first, counts: begun.counts, rest: begun.rest, refused: begun.refused, categories: begun.categories))
+        case .fetchRetry(let batch):
+            events.append(.retryFetched(batch: batch, try LetterDesk(logs: logs, letters: letters).input(of: batch)))
         case .flush:
             try syncAll(logs, letters)
             events.append(.flushed)

@@ -104,8 +104,8 @@ final class SmallWorker {
         let number = Int(clamping: record.identifier)
         switch stage {
         case 1:
-            if number == SmallJob.rejected { fail(index, &outcome) }
-            guard number != SmallJob.rejected, number != SmallJob.filtered else { return [] }
+            if number == SmallJob.rejected, !run.job.isRepaired { fail(index, &outcome) }
+            guard number != SmallJob.rejected || run.job.isRepaired, number != SmallJob.filtered else { return [] }
             record.value += Array(" clean".utf8)
             return [record]
         case 2:

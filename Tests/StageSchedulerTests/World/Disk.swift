@@ -6,6 +6,8 @@ import StageModel
 final class Disk {
     struct Entry {
         var commit: Commit
+        /// Ids of the records that it is about.
+        var records: [UInt64] = []
         var isSynced = false
     }
 
@@ -15,16 +17,24 @@ final class Disk {
     /// For look-ups: whole batches, and records of those that are done in part.
     private(set) var whole: [Set<UInt64>]
     private(set) var parts: [[UInt64: IndexRanges]]
+    /// What stages were last handed as the input of a batch.
+    var inputs: [[UInt64: [Item]]]
 
     init(stages: Int) {
         logs = Array(repeating: [], count: stages)
         whole = Array(repeating: [], count: stages)
         parts = Array(repeating: [:], count: stages)
+        inputs = Array(repeating: [:], count: stages)
     }
 
-    func write(_ commit: Commit, synced: Bool) {
-        logs[commit.stage].append(Entry(commit: commit, isSynced: synced))
+    /// Returns the ids of the records that the entry is about.
+    @discardableResult
+    func write(_ commit: Commit, synced: Bool) -> [UInt64] {
+        let items = inputs[commit.stage][commit.batch] ?? []
+        let records = commit.covered.indexes.compactMap { Int($0) < items.count ? items[Int($0)].id : nil }
+        logs[commit.stage].append(Entry(commit: commit, records: records, isSynced: synced))
         index(commit)
+        return records
     }
 
     private func index(_ commit: Commit) {
@@ -102,6 +112,7 @@ final class Disk {
             result.counts += Counts(
                 inputs: commit.passed + commit.filtered + commit.failed, passed: commit.passed,
                 filtered: commit.filtered, failed: commit.failed, outputs: commit.outputs)
+            for letter in commit.letters { result.failedBy[letter.category, default: 0] += 1 }
             if let checkpoint = commit.checkpoint, commit.batch <= result.committed.through,
                 commit.batch >= result.checkpointBatch
             {
@@ -125,9 +136,4 @@ final class Disk {
         }
         return result
     }
-}
-
-extension SinkKind {
-    var isTransactional: Bool { self == .transactional || self == .lateTransactional }
-    var hasPosition: Bool { self == .truncating || self == .buffering || self == .writeThrough }
 }

@@ -2,69 +2,6 @@ import StageModel
 
 @testable import StageScheduler
 
-/// What may go wrong in a world.
-struct Chaos: OptionSet {
-    let rawValue: Int
-    static let failures = Chaos(rawValue: 1 << 0)
-    static let poison = Chaos(rawValue: 1 << 1)
-    static let kills = Chaos(rawValue: 1 << 2)
-    static let hostDeaths = Chaos(rawValue: 1 << 3)
-    static let powerLoss = Chaos(rawValue: 1 << 4)
-    static let operators = Chaos(rawValue: 1 << 5)
-    static let storage = Chaos(rawValue: 1 << 6)
-    static let everything: Chaos = [.failures, .poison, .kills, .hostDeaths, .powerLoss, .operators, .storage]
-}
-
-/// How a sink keeps the sink contract.
-enum SinkKind: CaseIterable {
-    /// Cut back to the checkpoint of each batch; synced.
-    case truncating
-    /// Buffers, and knows its position only when synced.
-    case buffering
-    /// Cut back to the checkpoint; needs no sync; one worker.
-    case writeThrough
-    /// Commits the batch number with the data; one worker.
-    case transactional
-    /// The same, but commits at sync.
-    case lateTransactional
-    /// No position at all: at least once.
-    case unordered
-}
-
-/// What a stage does with one record.
-enum Deed: Equatable {
-    case pass, filter, permanent
-    case emit(Int)
-    case transient(Int)
-    case poison
-    case hang
-    /// Kills its worker the first time only.
-    case flaky
-}
-
-/// One stage of a world.
-struct StagePlan {
-    var policy: StagePolicy
-    var flags: PluginFlags = []
-    var functions: PluginFunctions = [.process]
-    var maximumWorkers = 0
-    var sink = SinkKind.truncating
-    var isStateful = false
-    /// The state shows in every record, and not only at the end.
-    var showsState = false
-    var finishes = false
-    var givesPartials = 0.0
-    var oddDeeds = 0.0
-    var deeds: [Deed] = []
-    var retries = 0.0
-    var snapshots = 1.0
-    var recordNanoseconds: UInt64 = 1_000_000
-
-    var facts: PluginFacts {
-        PluginFacts(kind: policy.kind, flags: flags, functions: functions, maximumWorkers: maximumWorkers)
-    }
-}
-
 /// A whole world, made from a seed.
 struct Plan {
     let seed: UInt64
@@ -75,42 +12,79 @@ struct Plan {
     var chaos: Chaos
     var hostDeaths = 0
     var kills = 0
+    var restarts = 0
 
     init(seed: UInt64, chaos: Chaos) {
         var chance = Chance(seed: seed)
         self.seed = seed
         self.chaos = chaos
-        records = chance.happens(0.08) ? chance.below(2) : chance.between(1, 80)
-        let transforms = chance.below(7)
+        let isLarge = chance.happens(0.03)
+        records = isLarge ? chance.between(200, 1500) : chance.happens(0.08) ? chance.below(2) : chance.between(1, 80)
+        let transforms = isLarge ? chance.below(3) : chance.below(7)
         var source = StagePlan(policy: StagePolicy(name: "source", kind: .source))
         source.functions = [.read]
         source.maximumWorkers = 1
         stages = [source]
-        for index in 0..<transforms { stages.append(Self.transform(index + 1, &chance, chaos)) }
+        for index in 0..<transforms { stages.append(Self.transform(index + 1, &chance, chaos, isLarge)) }
         stages.append(Self.sinkStage(&chance, chaos))
-        for index in stages.indices {
-            stages[index].policy.window = chance.between(1, 16)
-            stages[index].policy.standby = chance.happens(0.3) ? chance.between(1, 2) : 0
-            stages[index].policy.restart.maximum = 100_000
-            stages[index].policy.retry.attempts = UInt32(chance.between(2, 5))
-            stages[index].policy.retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
-            stages[index].recordNanoseconds = chance.one(of: [1_000, 200_000, 5_000_000])
-            if chance.happens(0.2) { stages[index].policy.recycleAfterBatches = UInt64(chance.between(1, 6)) }
+        if isLarge { stages[stages.count - 1].oddDeeds = min(stages[stages.count - 1].oddDeeds, 0.01) }
+        for index in stages.indices { Self.rule(&stages[index], &chance, chaos) }
+        if chaos.contains(.poison), chance.happens(0.1) {
+            let start = UInt64(chance.below(records + 1))
+            // A stage that works in order is taken to be broken at the twentieth.
+            let isInOrder = stages[1].isStateful || stages[1].policy.kind == .sink
+            stages[1].poisonRun = start..<start + UInt64(chance.between(2, isInOrder ? 12 : 40))
+            stages[1].policy.onDeath = [:]
         }
-        job = JobPolicy(stages: stages.map(\.policy))
-        job.batchRecords = UInt32(chance.happens(0.1) ? 1 : chance.between(2, 50))
+        // Under a name of its own: what follows is meant for the plan.
+        var paced = JobPolicy(stages: [])
+        for index in stages.indices { Self.pace(&stages, index, &paced, &chance) }
+        paced.stages = stages.map(\.policy)
+        job = paced
+        job.batchRecords = UInt32(
+            isLarge ? chance.between(100, 1000) : chance.happens(0.1) ? 1 : chance.between(2, 50))
         job.sync = chance.one(of: [
             .never, .everyBatch, .interval(nanoseconds: 20_000_000), .interval(nanoseconds: 200_000_000),
         ])
         if chance.happens(0.2) { job.memoryBudgetBytes = chance.between(16, 4000) }
         if chance.happens(0.1) { job.recordLimit = UInt64(chance.below(100)) }
+        if chance.happens(0.1) { job.skipRecords = UInt64(chance.below(records + 10)) }
         job.seed = seed
         if chaos.contains(.failures) { unreadable = chance.one(of: [0, 0, 0.05, 0.5]) }
         if chaos.contains(.kills) { kills = chance.between(0, 12) }
         if !chaos.isDisjoint(with: [.hostDeaths, .powerLoss]) { hostDeaths = chance.between(0, 4) }
+        if chaos.contains(.swaps) { restarts = chance.between(1, 8) }
+        if chaos.contains(.limits), chance.happens(0.3) {
+            job.failures.maximum = UInt64(chance.below(6))
+            if chance.happens(0.3) { job.failures.maximumRate = 0.1 }
+            job.failures.minimumSample = UInt64(chance.between(1, 50))
+        }
     }
 
-    private static func transform(_ index: Int, _ chance: inout Chance, _ chaos: Chaos) -> StagePlan {
+    /// Rates, shared limits, and order that need not be kept.
+    private static func pace(_ stages: inout [StagePlan], _ index: Int, _ job: inout JobPolicy, _ chance: inout Chance) {
+        var rate = RatePolicy()
+        rate.minimum = 20
+        if chance.happens(0.2) { rate.recordsPerSecond = Double(chance.one(of: [30, 200, 5_000])) }
+        if chance.happens(0.5) { rate.burst = chance.between(1, 40) }
+        if chance.happens(0.1) { rate.decrease = 1 }
+        stages[index].policy.rate = rate
+        if chance.happens(0.15) {
+            if job.limits.isEmpty || chance.happens(0.3) {
+                var limit = LimitPolicy(name: "limit\(job.limits.count)")
+                limit.rate.minimum = 20
+                if chance.happens(0.5) { limit.rate.recordsPerSecond = Double(chance.between(30, 1000)) }
+                if chance.happens(0.6) { limit.concurrency = chance.between(1, 30) }
+                job.limits.append(limit)
+            }
+            stages[index].policy.limit = job.limits.last?.name
+        }
+        stages[index].policy.ordered = chance.happens(0.6)
+        if chance.happens(0.15) { stages[index].policy.retry.on = chance.one(of: [[], [.crash], [.transient, .timeout, .crash]]) }
+        job.memoryReserveBytes = 1 << 20
+    }
+
+    private static func transform(_ index: Int, _ chance: inout Chance, _ chaos: Chaos, _ isLarge: Bool) -> StagePlan {
         var plan = StagePlan(policy: StagePolicy(name: "t\(index)", kind: .transform))
         plan.policy.workers = chance.between(1, 4)
         plan.policy.threads = chance.between(1, 3)
@@ -124,8 +98,9 @@ struct Plan {
         if plan.finishes { plan.functions.insert(.finish) }
         if chance.happens(0.2) { plan.maximumWorkers = chance.between(1, 3) }
         plan.givesPartials = chance.one(of: [0, 0.1, 0.6])
-        plan.oddDeeds = chance.one(of: [0, 0.1, 0.4])
+        plan.oddDeeds = isLarge ? 0.02 : chance.one(of: [0, 0.1, 0.4])
         plan.deeds = [.filter, .emit(2), .emit(3)]
+        if index == 1, chance.happens(0.1) { plan.deeds.append(.emit(isLarge ? 5 : 20)) }
         hurt(&plan, &chance, chaos)
         return plan
     }
@@ -150,10 +125,11 @@ struct Plan {
     /// Gives a stage its bad habits.
     private static func hurt(_ plan: inout StagePlan, _ chance: inout Chance, _ chaos: Chaos) {
         if chance.happens(0.6) { plan.flags.insert(.recordByRecord) }
+        // A sink that skips what it has by batch number must give the same outcome when asked again.
+        let mayVary = !plan.sink.isTransactional
         if chaos.contains(.failures) {
             if chance.happens(0.5) { plan.deeds.append(.permanent) }
-            // A sink that skips what it has by batch number must give the same outcome when asked again.
-            if chance.happens(0.5), !plan.showsState, !plan.sink.isTransactional {
+            if chance.happens(0.5), !plan.showsState, mayVary {
                 plan.deeds += [.transient(1), .transient(3), .transient(6)]
             }
             if chance.happens(0.3) { plan.retries = 0.1 }
@@ -161,25 +137,71 @@ struct Plan {
         if chaos.contains(.poison) {
             if chance.happens(0.4) { plan.deeds.append(.poison) }
             if chance.happens(0.4) { plan.deeds.append(.flaky) }
-            if chance.happens(0.3) {
-                plan.deeds.append(.hang)
-                plan.policy.timeoutNanoseconds = 3_000_000_000
+        }
+        if chaos.contains(.hangs), chance.happens(0.5) {
+            plan.deeds += [.hang, .slow]
+            plan.policy.timeoutNanoseconds = 3_000_000_000
+            plan.policy.timeoutPerRecord = chance.happens(0.5)
+        }
+        if chaos.contains(.memory), chance.happens(0.5) {
+            if chance.happens(0.5) {
+                plan.deeds.append(.balloon)
+                plan.policy.memoryBytes = 1 << 30
             }
-            // More, and the scheduler is right to blame the plugin.
-            if plan.deeds.contains(.poison) || plan.deeds.contains(.hang) { plan.oddDeeds = min(plan.oddDeeds, 0.15) }
+            if chance.happens(0.5) { plan.policy.softMemoryBytes = 1 << 20 }
+        }
+        // More, and the scheduler is right to blame the plugin.
+        if plan.deeds.contains(where: \.isDeadly) { plan.oddDeeds = min(plan.oddDeeds, 0.15) }
+        if chaos.contains(.verdicts) {
+            if chance.happens(0.2), mayVary, plan.policy.kind == .transform || plan.sink != .unordered { plan.rejects = 0.02 }
+            if chance.happens(0.2) { plan.fatals = 0.01 }
+            if chance.happens(0.3), !plan.deeds.contains(where: \.isDeadly) {
+                for name in ["SIGSEGV", "SIGKILL", "exit"] where chance.happens(0.4) {
+                    plan.policy.onDeath[name] = chance.one(of: [.restart, .stop, .hold])
+                }
+            }
         }
     }
 
+    /// What somebody has written into the pipeline file for a stage.
+    private static func rule(_ plan: inout StagePlan, _ chance: inout Chance, _ chaos: Chaos) {
+        plan.policy.window = chance.between(1, 16)
+        plan.policy.standby = chance.happens(0.3) ? chance.between(1, 2) : 0
+        plan.policy.restart.maximum = 100_000
+        plan.policy.retry.attempts = UInt32(chance.between(2, 5))
+        plan.policy.retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
+        plan.recordNanoseconds = chance.one(of: [1_000, 200_000, 5_000_000])
+        if chance.happens(0.2) { plan.policy.recycleAfterBatches = UInt64(chance.between(1, 6)) }
+        if chaos.contains(.limits) {
+            if chance.happens(0.4) { plan.policy.restart.maximum = chance.between(1, 6) }
+            if chance.happens(0.5) { plan.policy.onGiveUp = .hold }
+            if chance.happens(0.1) { plan.policy.failures.maximum = UInt64(chance.below(4)) }
+        }
+        guard chaos.contains(.swaps) else { return }
+        plan.policy.probationBatches = UInt64(chance.one(of: [0, 4, 16]))
+        let isPlain = plan.policy.kind != .source
+        plan.builds += [.good, isPlain ? .goodOther : .good]
+        guard plan.policy.probationBatches > 0 else { return }
+        plan.builds += [
+            .diesLoading, .diesOpening, .refuses(fatal: true), .refuses(fatal: false), .wrongKind,
+            .diesAtRequest(chance.between(1, 3)),
+        ]
+        let mayVary = plan.policy.kind == .transform || plan.sink.hasPosition
+        if isPlain, mayVary { plan.builds.append(.failsMore) }
+    }
+
     /// Whether the sink can be asked for a batch again that it has, and get other records: after a power loss, a record
-    /// that had been set aside above may pass. A sink that commits by itself is ahead of the logs then, unless each of
+    /// that had been set aside above may pass, or the other way round. A sink that has no position is ahead of the logs then, unless each of
     /// their entries is durable at once.
     var surprisesSink: Bool {
-        let isSelfCommitting = stages.last?.sink.isTransactional ?? false
-        return isSelfCommitting && job.sync != .everyBatch && !chaos.isDisjoint(with: [.failures, .poison, .kills])
+        let hasNoWayBack = stages.last.map { !$0.sink.hasPosition } ?? false
+        return hasNoWayBack && job.sync != .everyBatch
+            && !chaos.isDisjoint(with: [.failures, .poison, .kills, .hangs, .memory, .swaps, .verdicts])
     }
 
     func deed(of item: Item, at stage: Int) -> Deed {
         let plan = stages[stage]
+        if plan.poisonRun.contains(item.value), stage == 1 { return .poison }
         let hash = mixed(seed, UInt64(stage), item.id)
         guard !plan.deeds.isEmpty, Double(hash >> 11) * 0x1p-53 < plan.oddDeeds else { return .pass }
         return plan.deeds[Int(mixed(hash) % UInt64(plan.deeds.count))]
@@ -207,10 +229,15 @@ struct Plan {
     func sourceItem(_ index: Int) -> Item { Item(id: mixed(seed, UInt64(index)), value: UInt64(index)) }
     func isUnreadable(_ index: Int) -> Bool { Double(mixed(seed, 77, UInt64(index)) >> 11) * 0x1p-53 < unreadable }
 
+    /// Source records that belong to the job.
+    var range: Range<Int> {
+        let start = min(Int(job.skipRecords), records)
+        return start..<(job.recordLimit.map { min(records, start + Int($0)) } ?? records)
+    }
+
     /// The content of the sink after a run in which just these records failed, batch by batch.
     func expected(dead: Set<Letter>) -> [Item] {
-        let count = job.recordLimit.map { min(records, Int($0)) } ?? records
-        var flow = (0..<count).filter { !isUnreadable($0) }.map(sourceItem)
+        var flow = range.filter { !isUnreadable($0) }.map(sourceItem)
         for stage in stages.indices.dropFirst().dropLast() {
             var state: UInt64 = 0
             var next: [Item] = []
@@ -225,8 +252,6 @@ struct Plan {
     }
 }
 
-/// A dead letter, as the world knows it.
-struct Letter: Hashable {
-    var stage: Int
-    var id: UInt64
+extension Deed {
+    var isDeadly: Bool { self == .poison || self == .hang || self == .balloon }
 }

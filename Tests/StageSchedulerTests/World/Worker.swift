@@ -13,6 +13,9 @@ final class Worker {
         let wantsCheckpoint: Bool
         var left: [UInt32]
         var begun: UInt32?
+        /// Worked on, and not told yet.
+        var untold: [Item] = []
+        var lastBeat: UInt64 = 0
         var outcome = Outcome()
         var output: [(input: UInt32, item: Item)] = []
         var written: [Item] = []
@@ -33,44 +36,71 @@ final class Worker {
     let id: WorkerID
     let stage: Int
     let plan: StagePlan
+    let build: Build
+    let facts: PluginFacts
     unowned let world: World
     var isAlive = true
     var isOpened = false
-    private var isClosing = false
-    private var inbox: [(dispatch: DispatchID, request: Request, follows: Bool)] = []
+    var isClosing = false
+    var inbox: [(dispatch: DispatchID, request: Request, follows: Bool)] = []
     /// What a request that follows waits for.
-    private var endedWell = false
-    private var runs: [Run] = []
-    private var isBusy = false
-    private var lastSent: UInt64 = 0
-    private var position = 0
-    private var sum: UInt64 = 0
-    private var buffer: [(batch: UInt64, item: Item)] = []
+    var endedWell = false
+    var runs: [Run] = []
+    var isBusy = false
+    var lastSent: UInt64 = 0
+    var position = 0
+    var sum: UInt64 = 0
+    var buffer: [(batch: UInt64, item: Item)] = []
 
-    init(id: WorkerID, stage: Int, world: World) {
+    /// Requests until a build that dies of them does.
+    var requestsLeft: Int?
+    var residentBytes: UInt64 = 0
+    /// Stopped: what should happen waits.
+    var isStopped = false
+    var waiting: [() -> Void] = []
+
+    init(id: WorkerID, stage: Int, build: Int, world: World) {
         self.id = id
         self.stage = stage
         self.world = world
         plan = world.plan.stages[stage]
+        self.build = plan.builds[build]
+        facts = plan.facts(self.build)
+        if case .diesAtRequest(let count) = self.build { requestsLeft = count }
     }
 
-    private func tell(_ event: Event) {
+    func tell(_ event: Event) {
         lastSent = max(lastSent + 1, world.now + UInt64(world.chance.below(50_000)))
         world.schedule(at: lastSent) { [world] in world.feed(event) }
     }
 
-    private func later(_ nanoseconds: UInt64, _ body: @escaping () -> Void) {
-        world.schedule(at: world.now + nanoseconds) { [self] in if isAlive { body() } }
+    func later(_ nanoseconds: UInt64, _ body: @escaping () -> Void) {
+        world.schedule(at: world.now + nanoseconds) { [self] in
+            guard isAlive else { return }
+            if isStopped { waiting.append(body) } else { body() }
+        }
     }
 
-    private var pause: UInt64 { UInt64(world.chance.below(Int(plan.recordNanoseconds) + 1)) }
+    /// A signal stops the process; it goes on after a while, if it is still there.
+    func stop(for nanoseconds: UInt64) {
+        guard isAlive, !isStopped else { return }
+        isStopped = true
+        world.schedule(at: world.now + nanoseconds) { [self] in
+            isStopped = false
+            let bodies = waiting
+            waiting = []
+            for body in bodies where isAlive { body() }
+        }
+    }
+
+    var pause: UInt64 { UInt64(world.chance.below(Int(plan.recordNanoseconds) + 1)) }
 
     // MARK: - Life and death
 
     func load() {
         later(1_000_000) { [self] in
-            if world.misfortune(0.05) { return die(.signal(11)) }
-            tell(.loaded(id, plan.facts))
+            if world.misfortune(0.05) || build == .diesLoading { return die(.signal(11)) }
+            tell(.loaded(id, facts))
         }
     }
 
@@ -83,8 +113,11 @@ final class Worker {
             found = world.disk.logs[0].first { $0.commit.batch == batch }?.commit.checkpoint as? Checkpoint
         }
         later(1_000_000) { [self] in
+            if build == .diesOpening { return die(.signal(6)) }
+            if case .refuses(let fatal) = build { return tell(.refused(id, fatal: fatal, message: "this build cannot")) }
             if world.misfortune(0.05) { return tell(.refused(id, fatal: false, message: "not now")) }
-            position = found?.position ?? 0
+            if world.isFatalDue(plan.fatals) { return tell(.refused(id, fatal: true, message: "never")) }
+            position = found?.position ?? Int(0)
             sum = found?.sum ?? 0
             if plan.policy.kind == .sink, plan.sink.hasPosition {
                 world.expect(position <= world.store.rows.count, "the sink is opened behind the end of its file")
@@ -98,36 +131,83 @@ final class Worker {
     func close() {
         if world.plan.chaos.contains(.kills), world.chance.happens(0.05) { return }
         isClosing = true
+        if isStopped { waiting.append { [self] in serve() } }
         serve()
     }
 
-    /// Ends at once: all that it has said is heard, and then its death.
-    func die(_ cause: DeathCause) {
+    /// Ends at once: all that it has said is heard, and then its death. `reason`: what the host killed it for.
+    /// `isAccident`: no record has anything to do with it.
+    func die(_ cause: DeathCause, for reason: DeathCause? = nil, isAccident: Bool = false) {
         guard isAlive else { return }
-        world.riskTaken += world.atRisk
+        let leftInPeace = isClosing && cause == .exit(0)
+        if !leftInPeace { world.riskTaken += world.atRisk }
         isAlive = false
+        book(cause, reason, isAccident: isAccident || isStopped)
         if case .garbage = cause { tell(.misbehaved(id, cause)) }
         let crumbs = runs.map { run in
             Breadcrumb(dispatch: run.dispatch, begun: IndexRanges(run.begun.map { [$0] } ?? []))
         }
-        if case .garbage = cause {
-            tell(.exited(id, Death(cause: .signal(9), breadcrumbs: crumbs)))
-        } else {
-            tell(.exited(id, Death(cause: cause, breadcrumbs: crumbs)))
+        var said = cause
+        if case .garbage = cause { said = .signal(9) }
+        let state = world.scheduler.stages[stage]
+        // Those that the stage has to answer for: not told to end, and not the newcomers of a take-over.
+        let isEarly = state.swap == nil && world.scheduler.mode == .running && !state.isHeld && !isOpened
+        lastSent = max(lastSent + 1, world.now + UInt64(world.chance.below(50_000)))
+        world.schedule(at: lastSent) { [world, id, stage] in
+            let wasTold = world.scheduler.worker(id).map { $0.phase == .dying && $0.killedFor == nil } ?? true
+            if isEarly, !wasTold, state.swap == nil { world.earlyDeaths[stage, default: []].append(world.now) }
+            world.feed(.exited(id, Death(cause: said, breadcrumbs: crumbs)))
+            world.checkIntensity(of: stage)
         }
+    }
+
+    /// What the world's books say of a death.
+    private func book(_ cause: DeathCause, _ reason: DeathCause?, isAccident: Bool) {
+        for run in runs { world.ledger.lost(run.untold, stage) }
+        if world.scheduler.stages[stage].isAtomic { world.ledger.lostAll(stage) }
+        let isHosts = cause == .signal(9) && !isAccident
+        if reason == .timeout {
+            let hangs = runs.contains { run in
+                run.left.contains { world.plan.deed(of: run.items[Int($0)], at: stage) == .hang }
+            }
+            world.expect(isStopped || hangs || runs.isEmpty, "a worker of stage \(stage) is killed that is only slow")
+        }
+        // What a build does on probation is held against the build alone.
+        let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
+        guard build.isGood || !isOnTrial, !isHosts || reason != nil else { return }
+        let isKill = cause == .signal(9) && reason == nil
+        var inHand: [Item] = []
+        for run in runs where !run.isReplay {
+            // Of garbage the records before are as suspect as the one in hand.
+            let begun: UInt32? = if case .garbage = cause { nil } else { run.begun }
+            inHand += (begun.map { [$0] } ?? run.left).map { run.items[Int($0)] }
+        }
+        if runs.isEmpty {
+            for case (_, .process(_, let input, _, let ranges, _, false, _)) in inbox {
+                let items = Block.merged(input)
+                inHand += ranges.indexes.map { items[Int($0)] }
+            }
+        }
+        for item in inHand { world.ledger.died(item, stage, isKill: isKill, isAccident: isAccident) }
     }
 
     // MARK: - Requests
 
-    func receive(_ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
-        world.expect(isOpened && !isClosing, "a request to a worker that is not open")
-        world.expect(!follows || !runs.isEmpty || !inbox.isEmpty || lastSent > world.now, "a request that follows nothing")
-        inbox.append((dispatch, request, follows))
-        serve()
+    /// Whether a build that dies of requests dies of this one.
+    func dies() -> Bool {
+        guard let left = requestsLeft else { return false }
+        requestsLeft = left - 1
+        return left <= 1
     }
 
-    private func serve() {
-        guard isAlive else { return }
+    func receive(_ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
+        world.expect(isOpened && !isClosing, "a request to a worker that is not open")
+        inbox.append((dispatch, request, follows))
+        if !isStopped { serve() } else if waiting.isEmpty { waiting.append { [self] in serve() } }
+    }
+
+    func serve() {
+        guard isAlive, !isStopped else { return }
         while let (dispatch, request, follows) = inbox.first {
             if isBusy { return }
             if follows, runs.isEmpty, !endedWell {
@@ -140,6 +220,7 @@ final class Worker {
                 guard runs.count < plan.policy.threads, !follows || runs.isEmpty else { return }
                 let items = Block.merged(input)
                 world.expect(items.count == Int(count), "a batch of another size than stated")
+                world.disk.inputs[stage][batch] = items
                 inbox.removeFirst()
                 let run = Run(
                     dispatch, batch: batch, items: items, left: Array(ranges.indexes), isReplay: replay,
@@ -160,23 +241,26 @@ final class Worker {
         if isClosing, runs.isEmpty, !isBusy { die(.exit(0)) }
     }
 
-    private func answer(_ dispatch: DispatchID, _ request: Request) {
+    func answer(_ dispatch: DispatchID, _ request: Request) {
         switch request {
-        case .read(_, let count, _, _, let exact): read(dispatch, Int(count), exact)
+        case .read(_, let count, _, let first, let exact):
+            world.expect(first == UInt64(position), "the source stands at \(position), and is told \(first)")
+            read(dispatch, Int(count), exact)
         case .sync: sync(dispatch)
         case .finish: finish(dispatch)
         case .process: break
         }
     }
 
-    private func reply(_ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, milliseconds: UInt32 = 0) {
+    func reply(_ dispatch: DispatchID, _ status: CallStatus, _ outcome: Outcome, milliseconds: UInt32 = 0) {
         tell(
             .result(id, dispatch, status, outcome, message: "", retryMilliseconds: milliseconds, busyNanoseconds: pause)
         )
     }
 
-    private func read(_ dispatch: DispatchID, _ count: Int, _ exact: Bool) {
+    func read(_ dispatch: DispatchID, _ count: Int, _ exact: Bool) {
         if world.misfortune(0.05) { return reply(dispatch, .retry, Outcome(), milliseconds: 5) }
+        if world.misfortune(0.02, .poison) || dies() { return die(.signal(11)) }
         if !exact || world.chance.happens(0.5), world.chance.happens(0.05) { return reply(dispatch, .idle, Outcome()) }
         if !exact, world.chance.happens(0.05) { return reply(dispatch, .ok, Outcome()) }
         // The same position, the same records: also how many there are at hand is decided by the position.
@@ -200,7 +284,7 @@ final class Worker {
         reply(dispatch, atEnd ? .end : .ok, outcome)
     }
 
-    private func sync(_ dispatch: DispatchID) {
+    func sync(_ dispatch: DispatchID) {
         if world.misfortune(0.1) { return reply(dispatch, .retry, Outcome()) }
         var outcome = Outcome()
         switch plan.sink {
@@ -225,7 +309,8 @@ final class Worker {
         reply(dispatch, .ok, outcome)
     }
 
-    private func finish(_ dispatch: DispatchID) {
+    func finish(_ dispatch: DispatchID) {
+        if dies() { return die(.signal(11)) }
         if world.misfortune(0.1) { return reply(dispatch, .retry, Outcome()) }
         if world.misfortune(0.1) { return die(.signal(11)) }
         var outcome = Outcome()
@@ -235,119 +320,5 @@ final class Worker {
             outcome.checkpoint = Checkpoint(position: world.store.rows.count)
         }
         reply(dispatch, .ok, outcome)
-    }
-
-    // MARK: - Records
-
-    private func begin(_ run: Run) {
-        if world.isRetryDue(stage, plan.retries) {
-            runs.removeAll { $0 === run }
-            endedWell = false
-            reply(run.dispatch, .retry, Outcome(), milliseconds: world.chance.happens(0.5) ? 20 : 0)
-            return serve()
-        }
-        if plan.flags.contains(.recordByRecord) {
-            step(run)
-        } else {
-            later(pause) { [self] in
-                for index in run.left {
-                    if isFatal(run.items[Int(index)]) { return }
-                }
-                for index in run.left { work(on: index, run) }
-                end(run)
-            }
-        }
-    }
-
-    private func step(_ run: Run) {
-        guard let index = run.left.first else { return end(run) }
-        run.begun = index
-        later(pause) { [self] in
-            if isFatal(run.items[Int(index)]) { return }
-            work(on: index, run)
-            run.left.removeFirst()
-            run.begun = nil
-            if world.chance.happens(plan.givesPartials), !run.left.isEmpty { sendPartial(run) }
-            step(run)
-        }
-    }
-
-    /// Dies or hangs, if the record makes it.
-    private func isFatal(_ item: Item) -> Bool {
-        switch world.plan.deed(of: item, at: stage) {
-        case .poison: die(world.chance.one(of: [.signal(11), .signal(6), .exit(0), .exit(3), .garbage("nonsense")]))
-        case .flaky where world.isFirstTime(stage, item): die(.signal(11))
-        case .hang: break
-        default: return false
-        }
-        return true
-    }
-
-    private func work(on index: UInt32, _ run: Run) {
-        let item = run.items[Int(index)]
-        run.outcome.covered.insert(index)
-        switch world.plan.deed(of: item, at: stage) {
-        case .permanent:
-            run.outcome.failures.append(RecordFailure(input: index, kind: .permanent, message: "bad"))
-            return
-        case .transient(let times) where world.failsAgain(stage, item, times):
-            run.someComeAgain = true
-            run.outcome.failures.append(
-                RecordFailure(
-                    input: index, kind: .transient, retryAfterMilliseconds: world.chance.happens(0.3) ? 30 : 0,
-                    message: "busy"))
-            return
-        default: break
-        }
-        if !run.isReplay { world.succeeded(stage, item) }
-        if plan.policy.kind == .sink {
-            run.written.append(item)
-            switch plan.sink {
-            case .truncating: world.store.append(item)
-            case .writeThrough, .unordered:
-                world.store.append(item)
-                world.store.sync()
-            case .buffering, .lateTransactional: buffer.append((run.batch, item))
-            case .transactional: break
-            }
-            return
-        }
-        let results = world.plan.results(of: item, at: stage, state: sum)
-        if plan.isStateful { sum = sum &+ item.value }
-        if !results.isEmpty {
-            run.outcome.passed += 1
-            if !run.isReplay { run.output += results.map { (index, $0) } }
-        }
-    }
-
-    private func takeOutcome(_ run: Run) -> Outcome {
-        var outcome = run.outcome
-        run.outcome = Outcome()
-        if !run.output.isEmpty { outcome.output = Block(run.output) }
-        run.output = []
-        return outcome
-    }
-
-    private func sendPartial(_ run: Run) {
-        tell(.partial(id, run.dispatch, takeOutcome(run)))
-    }
-
-    private func end(_ run: Run) {
-        var outcome = takeOutcome(run)
-        if plan.isStateful, world.chance.happens(run.wantsCheckpoint ? plan.snapshots : 0.05) {
-            outcome.checkpoint = Checkpoint(sum: sum)
-        }
-        if plan.policy.kind == .sink {
-            if plan.sink == .transactional { world.store.commit(run.written, batch: run.batch) }
-            if plan.sink == .truncating || plan.sink == .writeThrough {
-                outcome.checkpoint = Checkpoint(position: world.store.rows.count)
-            }
-        }
-        runs.removeAll { $0 === run }
-        endedWell =
-            !run.someComeAgain
-            && (plan.policy.kind != .sink || !plan.functions.contains(.sync) || outcome.checkpoint != nil)
-        reply(run.dispatch, .ok, outcome)
-        serve()
     }
 }

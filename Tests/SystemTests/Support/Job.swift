@@ -39,6 +39,10 @@ final class Job {
 
     func data(_ name: String) -> Data { FileManager.default.contents(atPath: path(name)) ?? Data() }
 
+    func size(_ name: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: path(name))[.size] as? Int) ?? 0
+    }
+
     func lines(_ name: String) -> [String] {
         String(decoding: data(name), as: UTF8.self).split(separator: "\n").map(String.init)
     }
@@ -59,6 +63,9 @@ final class Job {
         try start(arguments).wait(seconds: seconds)
     }
 
+    /// Begins a command.
+    func begin(_ arguments: String...) throws -> Host { try start(arguments) }
+
     /// `stagehost run pipeline.json5`, to its end.
     @discardableResult
     func run(_ options: String..., seconds: Double = 60) throws -> Ended {
@@ -66,7 +73,9 @@ final class Job {
     }
 
     /// `stagehost run pipeline.json5`, in the background.
-    func start(_ options: String...) throws -> Host { try start(["run", "pipeline.json5"] + options) }
+    func start(_ options: String...) throws -> Host { try start(options: options) }
+
+    func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
     private func start(_ arguments: [String]) throws -> Host {
         outputs += 1

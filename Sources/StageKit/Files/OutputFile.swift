@@ -1,17 +1,15 @@
-import StageKit
-
-/// The file of the sink: grows at its end, and never has part of a batch in it for longer than a write takes.
-final class OutputFile {
+/// The file of a sink: grows at its end, and never has part of a batch in it for longer than a write takes.
+package final class OutputFile {
     private let file: File
 
     /// Bytes that are ours; the file is never longer, but for a write that is under way.
-    private(set) var size: Int
+    package private(set) var size: Int
 
     private var isSynced = false
     private var isFolderSynced = false
 
     /// Opens the file and cuts it to `position`; without one it is created, or emptied.
-    init(_ path: [UInt8], cutTo position: Int?) throws {
+    package init(_ path: [UInt8], cutTo position: Int?) throws {
         try Paths.createFolder(of: path)
         let file = try File.writing(path)
         let name = String(decoding: path, as: UTF8.self)
@@ -31,8 +29,21 @@ final class OutputFile {
         self.size = size
     }
 
+    /// Opens the file of a sink that has it as the option `path`: what the system says is told in the protocol's terms.
+    package static func ofSink(_ path: String, cutTo position: Int?) throws -> OutputFile {
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw ConfigurationError("path", found: JSON.quote(path), expected: "the path of a file")
+        }
+        do {
+            return try OutputFile(Array(path.utf8), cutTo: position)
+        } catch let error as SystemError {
+            if error.isOutOfSpace { throw StageFailure.retry("\(error)") }
+            throw StageFailure.fatal("\(error)")
+        }
+    }
+
     /// Writes `bytes` at the end, all or none.
-    func append(_ bytes: [UInt8]) throws {
+    package func append(_ bytes: [UInt8]) throws {
         guard !bytes.isEmpty else { return }
         isSynced = false
         do {
@@ -45,7 +56,7 @@ final class OutputFile {
     }
 
     /// Makes durable what was written, and after the first time also that the file exists.
-    func sync() throws(SystemError) {
+    package func sync() throws(SystemError) {
         guard !isSynced else { return }
         try file.syncData()
         if !isFolderSynced { try File.syncFolder(of: file.path) }
