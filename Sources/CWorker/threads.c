@@ -66,20 +66,19 @@ static void *run(void *opaque) {
   return NULL;
 }
 
-void cworker_ignore_abort(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGABRT);
-  pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
-int cworker_start_thread(void (*body)(void *), void *argument) {
+int cworker_start_thread(void (*body)(void *), void *argument, int hears_abort) {
   start *begin = malloc(sizeof *begin);
   if (!begin) return -12;
   begin->body = body;
   begin->argument = argument;
   pthread_t thread;
+  /* Inherited by the new thread: it never hears one, not even before its first line. */
+  sigset_t abort_alone, before;
+  sigemptyset(&abort_alone);
+  sigaddset(&abort_alone, SIGABRT);
+  if (!hears_abort) pthread_sigmask(SIG_BLOCK, &abort_alone, &before);
   int error = pthread_create(&thread, NULL, run, begin);
+  if (!hears_abort) pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (error) {
     free(begin);
     return -error;

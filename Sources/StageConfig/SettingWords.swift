@@ -42,7 +42,6 @@ enum SettingWords {
         "stages.memory_soft": "A worker that uses more is replaced between two batches.",
         "stages.recycle_after": "A worker is replaced after so many batches.",
         "stages.snapshot_every": "Batches between two states of a stateful plugin.",
-        "stages.core": "Whether a worker that crashes or hangs leaves a core file, where the system allows it.",
         "stages.probation": "First batches of a swapped plugin during which the old build may come back.",
         "stages.window": "Batches in flight; default: the window of the pipeline.",
         "stages.limit": "Name of one of the limits.",

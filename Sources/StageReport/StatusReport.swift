@@ -75,7 +75,7 @@ package struct StatusReport: Sendable {
         let explained: JSONValue =
             switch death.explanation {
             case .open: .null
-            case .found: .boolean(true)
+            case .found, .build: .boolean(true)
             case .unexplained: .boolean(false)
             }
         return .object([

@@ -11,6 +11,8 @@ package struct DeathRecord: Sendable, Equatable {
         case open
         /// A record was found that kills workers.
         case found
+        /// The build was on probation, and went again.
+        case build
         /// It did not repeat, or had nothing to do with a record.
         case unexplained
     }
@@ -79,6 +81,12 @@ package struct StageTally: Sendable, Equatable {
         guard let last = deaths.indices.last, deaths[last].explanation == .open, deaths[last].pending.isEmpty else { return }
         deaths[last].explanation = .unexplained
         unexplained += 1
+    }
+
+    /// The newest death was the end of a build's probation.
+    mutating func blameBuild() {
+        guard let last = deaths.indices.last else { return }
+        deaths[last].explanation = .build
     }
 
     /// A record of the batch was found to kill workers.

@@ -63,6 +63,7 @@ extension Scheduler {
                 inSearch = true
             }
         }
+        if endsProbation { stage.tally.blameBuild() }
         stage.tally.settleNewest()
         if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }

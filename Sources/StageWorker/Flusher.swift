@@ -26,7 +26,7 @@ import Synchronization
             { pointer in
                 guard let pointer = unsafe pointer else { return }
                 unsafe Unmanaged<Flusher>.fromOpaque(pointer).takeRetainedValue().run()
-            }, unsafe Unmanaged.passRetained(self).toOpaque())
+            }, unsafe Unmanaged.passRetained(self).toOpaque(), 0)
         guard error == 0 else { throw .system("thread for partial results", error) }
     }
 
@@ -43,7 +43,6 @@ import Synchronization
     }
 
     private func run() {
-        cworker_ignore_abort()
         var idle = 0
         var tick = Self.tickMicroseconds
         while true {

@@ -35,7 +35,7 @@ import StageWire
                     guard let pointer = unsafe pointer else { return }
                     let member = unsafe Unmanaged<Member>.fromOpaque(pointer).takeRetainedValue()
                     member.pool.run(member.index)
-                }, unsafe Unmanaged.passRetained(Member(self, index)).toOpaque())
+                }, unsafe Unmanaged.passRetained(Member(self, index)).toOpaque(), 1)
             guard error == 0 else { throw .system("thread \(index) of the stage", error) }
         }
     }

@@ -64,11 +64,9 @@ int cworker_lock_take(cworker_lock *_Nonnull lock);
 /* 0 when anybody has it. */
 int cworker_lock_try(cworker_lock *_Nonnull lock);
 void cworker_lock_release(cworker_lock *_Nonnull lock);
-/* Starts a detached thread with a crash stack of its own. 0 or -errno. */
-int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument);
-
-/* The calling thread is not the one that a SIGABRT from the host is for: that asks where the plugin hangs. */
-void cworker_ignore_abort(void);
+/* Starts a detached thread with a crash stack of its own. 0 or -errno. A SIGABRT from the host asks where the plugin hangs:
+ * threads that call no plugin do not hear it (`hears_abort` 0). */
+int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument, int hears_abort);
 
 /* Waits until the word, which another process counts up, has come to `target` (with wrap-around); 0 when the time was
  * over before. */
