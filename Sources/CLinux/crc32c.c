@@ -1,6 +1,7 @@
 /* CRC32C in hardware where there is one: see clinux.h for the polynomial. */
 #include "clinux.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static uint32_t table[8][256];
@@ -34,6 +35,47 @@ uint32_t clinux_crc32c_portable(uint32_t crc, const void *data, size_t size) {
   return ~c;
 }
 
+/* A shift is linear over GF(2): 32 columns say all of it. `matrix` times `vector`. */
+static uint32_t times(const uint32_t matrix[32], uint32_t vector) {
+  uint32_t sum = 0;
+  for (int bit = 0; bit < 32; bit++) sum ^= (vector >> bit & 1) * matrix[bit];
+  return sum;
+}
+
+/* columns of the shift by one byte, and a matrix squared. */
+static void shift_by_one(uint32_t columns[32]) {
+  for (int bit = 0; bit < 32; bit++) {
+    uint32_t c = (uint32_t)1 << bit;
+    columns[bit] = table[0][c & 0xff] ^ (c >> 8);
+  }
+}
+
+static void square(uint32_t columns[32]) {
+  uint32_t squared[32];
+  for (int bit = 0; bit < 32; bit++) squared[bit] = times(columns, columns[bit]);
+  memcpy(columns, squared, sizeof squared);
+}
+
+/* Shifts by 2^k bytes; sizes are below 2^BITS. Only the host joins checksums: filled when first needed. */
+enum { BITS = 40 };
+static uint32_t powers[BITS][32];
+static pthread_once_t powers_once = PTHREAD_ONCE_INIT;
+
+static void fill_powers(void) {
+  shift_by_one(powers[0]);
+  for (int k = 1; k < BITS; k++) {
+    memcpy(powers[k], powers[k - 1], sizeof powers[k]);
+    square(powers[k]);
+  }
+}
+
+uint32_t clinux_crc32c_joined(uint32_t first, uint32_t second, size_t second_size) {
+  pthread_once(&powers_once, fill_powers);
+  for (int k = 0; second_size != 0 && k < BITS; k++, second_size >>= 1)
+    if (second_size & 1) first = times(powers[k], first);
+  return first ^ second;
+}
+
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 
@@ -42,25 +84,12 @@ uint32_t clinux_crc32c_portable(uint32_t crc, const void *data, size_t size) {
 enum { LANE = 1024 };
 static uint32_t shift_one[4][256], shift_two[4][256];
 
-/* A shift is linear over GF(2): 32 columns say all of it. `matrix` times `vector`. */
-static uint32_t times(const uint32_t matrix[32], uint32_t vector) {
-  uint32_t sum = 0;
-  for (int bit = 0; bit < 32; bit++) sum ^= (vector >> bit & 1) * matrix[bit];
-  return sum;
-}
-
 /* Every process pays for this before its `main`: ten squarings of the shift by one byte, not LANE steps an entry. */
 __attribute__((constructor(200))) static void fill_shifts(void) {
-  uint32_t columns[32], squared[32];
+  uint32_t columns[32];
   fill_table();
-  for (int bit = 0; bit < 32; bit++) {
-    uint32_t c = (uint32_t)1 << bit;
-    columns[bit] = table[0][c & 0xff] ^ (c >> 8);
-  }
-  for (size_t bytes = 1; bytes < LANE; bytes *= 2) {
-    for (int bit = 0; bit < 32; bit++) squared[bit] = times(columns, columns[bit]);
-    memcpy(columns, squared, sizeof columns);
-  }
+  shift_by_one(columns);
+  for (size_t bytes = 1; bytes < LANE; bytes *= 2) square(columns);
   for (int k = 0; k < 4; k++)
     for (uint32_t i = 1; i < 256; i++) {
       uint32_t rest = i & (i - 1);

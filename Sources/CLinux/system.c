@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -27,6 +28,24 @@ static int result(int value) { return value < 0 ? -errno : value; }
 int clinux_pipe2(int descriptors[2]) { return result(pipe2(descriptors, O_CLOEXEC)); }
 int clinux_set_pipe_size(int descriptor, int size) { return result(fcntl(descriptor, F_SETPIPE_SZ, size)); }
 int clinux_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
+
+int clinux_shared_memory(const char *name, size_t size, int *reading, int *writing) {
+  int memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (memory < 0) return -errno;
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+  int error = 0;
+  *reading = *writing = -1;
+  if (ftruncate(memory, (off_t)size) < 0 || fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+      (*reading = open(path, O_RDONLY | O_CLOEXEC)) < 0 || (*writing = open(path, O_WRONLY | O_CLOEXEC)) < 0 || lseek(*writing, (off_t)size, SEEK_SET) < 0) {
+    error = -errno;
+    if (*reading >= 0) close(*reading);
+    if (*writing >= 0) close(*writing);
+  }
+  close(memory);
+  return error;
+}
+
 int clinux_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
 
 static int control(int poller, int operation, int descriptor, uint32_t events, uint64_t token) {

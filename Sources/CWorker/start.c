@@ -57,16 +57,22 @@ void cworker_prepare(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-int cworker_map_page(int descriptor, void **page, size_t *size) {
+static int map(int descriptor, int protection, void **page, size_t *size) {
   struct stat status;
   if (fstat(descriptor, &status) < 0) return -errno;
   if (status.st_size <= 0) return -EINVAL;
-  void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  void *mapping = mmap(NULL, (size_t)status.st_size, protection, MAP_SHARED, descriptor, 0);
   if (mapping == MAP_FAILED) return -errno;
   *page = mapping;
   *size = (size_t)status.st_size;
   return 0;
 }
+
+int cworker_map_page(int descriptor, void **page, size_t *size) {
+  return map(descriptor, PROT_READ | PROT_WRITE, page, size);
+}
+
+int cworker_map_for_reading(int descriptor, void **memory, size_t *size) { return map(descriptor, PROT_READ, memory, size); }
 
 uint64_t cworker_now(void) {
   struct timespec now;

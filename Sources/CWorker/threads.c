@@ -10,14 +10,42 @@
 #include <time.h>
 #include <unistd.h>
 
-pthread_mutex_t *cworker_checked_mutex(void) {
-  pthread_mutex_t *mutex = malloc(sizeof *mutex);
-  pthread_mutexattr_t attributes;
-  if (!mutex || pthread_mutexattr_init(&attributes)) abort();
-  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-  if (pthread_mutex_init(mutex, &attributes)) abort();
-  pthread_mutexattr_destroy(&attributes);
-  return mutex;
+#define SOMEBODY_WAITS 0x80000000u
+
+static uint32_t own_number(void) {
+  static _Thread_local uint32_t number;
+  if (number == 0) number = (uint32_t)syscall(SYS_gettid);
+  return number;
+}
+
+int cworker_lock_try(cworker_lock *lock) {
+  uint32_t nobody = 0;
+  return __atomic_compare_exchange_n(&lock->word, &nobody, own_number(), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* Whoever has had to wait cannot know whether others still do: it takes the lock with the bit set. */
+static void wait_for(cworker_lock *lock) {
+  for (;;) {
+    uint32_t seen = 0;
+    if (__atomic_compare_exchange_n(&lock->word, &seen, own_number() | SOMEBODY_WAITS, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+      return;
+    if (!(seen & SOMEBODY_WAITS) && !__atomic_compare_exchange_n(&lock->word, &seen, seen | SOMEBODY_WAITS, 0,
+                                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+      continue;
+    syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, seen | SOMEBODY_WAITS, NULL, NULL, 0);
+  }
+}
+
+int cworker_lock_take(cworker_lock *lock) {
+  if (cworker_lock_try(lock)) return 1;
+  if ((__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~SOMEBODY_WAITS) == own_number()) return 0;
+  wait_for(lock);
+  return 1;
+}
+
+void cworker_lock_release(cworker_lock *lock) {
+  if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & SOMEBODY_WAITS)
+    syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static _Thread_local int slot_of_thread = -1;

@@ -57,14 +57,6 @@ package struct ChildProcess: ~Copyable {
         if clinux_status_exited(status) != 0 { return .exited(clinux_status_exit_code(status)) }
         return .signaled(clinux_status_signal(status), dumpedCore: clinux_status_dumped_core(status) != 0)
     }
-
-    /// Resident memory in bytes (second field of /proc/PID/statm); nil when it has ended.
-    package var residentBytes: UInt64? {
-        guard let text = try? readSmallFile("/proc/\(pid)/statm") else { return nil }
-        let fields = text.split(separator: UInt8(ascii: " "))
-        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else { return nil }
-        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
-    }
 }
 
 /// Calls `body` with a NULL-terminated array of C strings.

@@ -30,7 +30,7 @@ package struct Pipeline: Sendable {
     package var resolved: [ResolvedValue]
 
     package struct BatchSettings: Sendable {
-        package var records: Setting<Int>
+        package var records: Setting<BatchSize>
         package var bytes: Setting<Int>
     }
 

@@ -75,7 +75,7 @@ struct PipelineReader {
         let description = top.optional("description", as: .text())
         var batchReader = top.section("batch")
         let batch = Pipeline.BatchSettings(
-            records: batchReader.setting("records", default: 100, as: .integer(1...65_536)),
+            records: batchReader.setting("records", default: .records(100), as: .batchSize),
             bytes: batchReader.setting("bytes", default: 1 << 20, as: .size(from: 1, upTo: 1 << 30)))
         batchReader.finish()
         let sync = top.setting("sync", default: .interval(.milliseconds(200)), as: .sync)

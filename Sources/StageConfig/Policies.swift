@@ -8,6 +8,13 @@ package enum SyncPolicy: Sendable, Hashable {
     case never
 }
 
+/// How many records make a batch.
+package enum BatchSize: Sendable, Hashable {
+    case records(Int)
+    /// As many as suit the stages, measured while the job runs.
+    case automatic
+}
+
 /// Which outcomes of records the event file lists.
 package enum RecordLog: String, Sendable, CaseIterable { case failures, all, none }
 

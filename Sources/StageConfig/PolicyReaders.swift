@@ -86,6 +86,22 @@ extension ValueForm where Value == String {
     static let name = text(Names.nameRule, pattern: "^[a-z0-9_-]{1,64}$", where: Names.isName)
 }
 
+extension ValueForm where Value == BatchSize {
+    private static let number = ValueForm<Int>.integer(1...65_536)
+
+    static let batchSize = ValueForm(
+        expected: number.expected + ", or \"auto\"",
+        decode: { node in node.string == "auto" ? .automatic : number.decode(node).map { .records($0) } },
+        encode: { size in
+            switch size {
+            case .records(let count): .integer(Int64(count))
+            case .automatic: .string("auto")
+            }
+        },
+        schema: .anyOf([.object([.init("enum", .array([.string("auto")]))]), number.schema]),
+        help: { node in number.help(node) ?? node.string.flatMap { Suggestion.question(for: $0, among: ["auto"]) } })
+}
+
 extension ValueForm where Value == SyncPolicy {
     static let sync = ValueForm(
         expected: "a duration such as \"200ms\", \"batch\" or \"never\"",

@@ -9,7 +9,7 @@ enum SettingWords {
         "name": "Name of the job; default: that of the file.",
         "description": "A sentence for people.",
         "batch": "How many records travel together.",
-        "batch.records": "Records in a batch.",
+        "batch.records": "Records in a batch; \"auto\": as many as suit the slowest stage.",
         "batch.bytes": "About as many bytes in a batch, if that is reached first.",
         "sync": "When results are made durable: at the latest after this time, after every \"batch\", or \"never\".",
         "window": "Batches in flight per stage.",

@@ -6,9 +6,12 @@ extension StageLog {
     /// The records go out as they are, in one write with header and extra; nothing is copied. When it throws `full` or
     /// `io`, the log is what it was before, and the same call may be made again. Safe from a crash of this process when
     /// it returns, from a power loss after `sync`.
+    ///
+    /// - Parameter recordsChecksum: CRC32C of the records, where the caller knows it: they are then not read for it. What does
+    ///   not agree with it is found damaged when it is read.
     @discardableResult
     package func append(
-        _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer
+        _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer, recordsChecksum: UInt32? = nil
     ) throws(LogError) -> EntryLocation {
         guard entry.type == .whole || entry.type == .partial else {
             throw .misuse(folder, expected: "a whole or partial entry", found: "type \(entry.type.rawValue)")
@@ -21,7 +24,7 @@ extension StageLog {
                 .retired, file: folder, expected: "a batch above \(mark.watermark), which is retired",
                 found: "batch \(entry.batch)", help: "give what is done again a new batch")
         }
-        return unsafe try write(entry, records: records, extra: extra)
+        return unsafe try write(entry, records: records, extra: extra, recordsChecksum: recordsChecksum)
     }
 
     /// `append` with the sections in arrays.
@@ -57,7 +60,7 @@ extension StageLog {
 
     @discardableResult
     func write(
-        _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer
+        _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer, recordsChecksum: UInt32? = nil
     ) throws(LogError) -> EntryLocation {
         var header = EntryHeader(entry: entry)
         let recordsBytes = unsafe records.reduce(0) { $0 + $1.count }
@@ -69,7 +72,7 @@ extension StageLog {
         header.recordsLength = UInt32(recordsBytes)
         header.extraLength = UInt32(extra.count)
         let active = try roomFor(header.paddedBytes)
-        unsafe header.recordsChecksum = records.reduce(0) { unsafe crc32c($1, $0) }
+        unsafe header.recordsChecksum = recordsChecksum ?? records.reduce(0) { unsafe crc32c($1, $0) }
         unsafe header.extraChecksum = crc32c(extra)
         header.synced = UInt32(truncatingIfNeeded: active.synced)
         if entry.type == .whole || entry.type == .partial {

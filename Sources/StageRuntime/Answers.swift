@@ -13,6 +13,10 @@ struct Question {
     var remaining: IndexRanges
     /// Records that the answer may hold.
     var maximumRecords: UInt64
+    /// Where the answer's blocks may be put instead of into the frame.
+    var room: Room?
+    /// It stood behind another one, and may come back without having been begun.
+    var follows = false
 }
 
 /// What a worker has said of its plugin.
@@ -33,6 +37,8 @@ struct AnswerReader {
     var tellsEmitted = false
     /// Bytes for the next attempt at a record, from heartbeats.
     var resumes: [DispatchID: [UInt32: [UInt8]]] = [:]
+    /// Bytes of the blocks of the last result.
+    private(set) var blocksBytes = 0
 
     /// - Returns: nil for frames that need no event.
     mutating func event(from frame: consuming ReceivedFrame, of worker: WorkerID) throws(WireError) -> Event? {
@@ -113,6 +119,13 @@ struct AnswerReader {
             throw WireError(.range, "\(header.type) frame", found: "dispatch \(header.dispatch)", expected: "one that was asked")
         }
         let isPartial = header.type == .partial
+        if header.flags & FrameHeader.notBegun != 0 {
+            guard !isPartial, question.follows, header.blocksLength == 0, header.extraLength == 0 else {
+                throw WireError(.type, "\(header.type) frame", found: "not begun", expected: "an outcome")
+            }
+            questions[header.dispatch] = nil
+            return .notBegun(worker, header.dispatch)
+        }
         guard !isPartial || question.kind == .process else {
             throw WireError(.type, "partial frame", found: "an answer to a \(question.kind)", expected: "to a process")
         }
@@ -130,15 +143,25 @@ struct AnswerReader {
             items.outcome.covered = asked
         }
         let allowed = isPartial ? items.outcome.covered : asked
+        var blocks = unsafe frame.blocks
+        if header.isShared {
+            guard !isPartial, let room = question.room, Int(header.blocksLength) <= room.size else {
+                throw WireError(
+                    .length, "\(header.type) frame, shared blocks", found: "\(header.blocksLength) bytes",
+                    expected: "at most \(isPartial ? 0 : question.room?.size ?? 0)")
+            }
+            unsafe blocks = room.bytes(Int(header.blocksLength))
+        }
+        if !isPartial { blocksBytes = Int(header.blocksLength) }
         let summary = unsafe try BlocksSummary(
-            validating: frame.blocks, allowed: allowed, maximumRecords: question.maximumRecords)
+            validating: blocks, allowed: allowed, maximumRecords: question.maximumRecords)
         // What a read or a finish emits descends from no input.
         items.outcome.passed = asked == nil ? 0 : summary.inputs
         guard items.outcome.unreadable.isEmpty || question.kind == .read else {
             throw WireError(.item, "\(header.type) frame", found: "a source failure", expected: "none outside a read")
         }
         if !items.outcome.failures.isEmpty || status == .retry || status == .reject || status == .fatal, let allowed {
-            let emitted = unsafe try inputs(of: frame.blocks)
+            let emitted = unsafe try inputs(of: blocks)
             var failed = IndexRanges()
             for failure in items.outcome.failures {
                 guard allowed.contains(failure.input), !emitted.contains(failure.input), !failed.contains(failure.input) else {
@@ -155,9 +178,16 @@ struct AnswerReader {
             }
         }
         if tellsEmitted, summary.inputs > 0, summary.inputs < UInt64(items.outcome.covered.count) {
-            items.outcome.emitted = unsafe try inputs(of: frame.blocks)
+            items.outcome.emitted = unsafe try inputs(of: blocks)
         }
-        if summary.records > 0 { items.outcome.output = frame.intoPayload(records: summary.records) }
+        if summary.records > 0 {
+            if header.isShared, let room = question.room {
+                items.outcome.output = BlockPayload(
+                    in: room, blocksLength: Int(header.blocksLength), records: summary.records, checksum: summary.checksum)
+            } else {
+                items.outcome.output = frame.intoPayload(records: summary.records, checksum: summary.checksum)
+            }
+        }
         question.remaining.subtract(items.outcome.covered)
         if isPartial {
             questions[header.dispatch] = question

@@ -19,20 +19,20 @@ import StageWire
 
     var blocks: UnsafeRawBufferPointer {
         guard let buffer = unsafe buffer else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
-        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<Int(header.blocksLength)])
+        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<header.inlineBlocksLength])
     }
 
     var extra: UnsafeRawBufferPointer {
         guard let buffer = unsafe buffer else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
-        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[Int(header.blocksLength)...])
+        return unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[header.inlineBlocksLength...])
     }
 
     /// Turns the memory into a payload of the blocks in it, without a copy.
-    consuming func intoPayload(records: UInt64) -> BlockPayload {
-        let length = Int(header.blocksLength)
+    consuming func intoPayload(records: UInt64, checksum: UInt32) -> BlockPayload {
+        let length = header.inlineBlocksLength
         let taken = unsafe buffer ?? BlockPayload.allocate(0)
         discard self
-        return unsafe BlockPayload(owning: taken, blocksLength: length, records: records)
+        return unsafe BlockPayload(owning: taken, blocksLength: length, records: records, checksum: checksum)
     }
 }
 
@@ -57,10 +57,15 @@ import StageWire
     private var header: FrameHeader?
     private var target: UnsafeMutableRawBufferPointer?
     private var filled = 0
+    /// The last read took all that the pipe had: the poller says when there is more.
+    private var isDrained = false
 
     deinit {
         if let target = unsafe target { unsafe free(target.baseAddress) }
     }
+
+    /// The poller (or a death) says that there is something: what was found empty is looked at again.
+    func lookAgain() { isDrained = false }
 
     func next(from descriptor: borrowing Descriptor) -> Step {
         while true {
@@ -76,6 +81,7 @@ import StageWire
                     return unsafe .frame(ReceivedFrame(header: header, buffer: buffer))
                 }
             }
+            if isDrained { return .drained }
             switch fill(from: descriptor) {
             case .bytes: continue
             case .wouldBlock: return .drained
@@ -116,18 +122,25 @@ import StageWire
         if let header, header.payloadLength - filled >= staging.count, let target = unsafe target {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: target[filled...])
             let transfer = unsafe descriptor.read(into: rest)
-            if case .bytes(let count) = transfer { filled += count }
+            if case .bytes(let count) = transfer {
+                filled += count
+                isDrained = count < rest.count
+            }
             return transfer
         }
         if start > 0 {
-            staging.replaceSubrange(0..<end - start, with: staging[start..<end])
+            if end > start { staging.replaceSubrange(0..<end - start, with: staging[start..<end]) }
             end -= start
             start = 0
         }
+        let room = staging.count - end
         let transfer = unsafe staging.withUnsafeMutableBytes { raw in
             unsafe descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: raw[end...]))
         }
-        if case .bytes(let count) = transfer { end += count }
+        if case .bytes(let count) = transfer {
+            end += count
+            isDrained = count < room
+        }
         return transfer
     }
 }

@@ -21,6 +21,8 @@ package final class Host {
     private static let tickNanoseconds: UInt64 = 100_000_000
     /// Frames taken from one worker before the others have their turn.
     private static let framesInARow = 16
+    /// Payloads that are made while no more is read, and rooms larger than what was put into them.
+    private static let payloadMemoryBeyondBudget = 8 << 20
     /// What a worker that hangs has to say where; and to write a core besides.
     private static let abortGraceNanoseconds: UInt64 = 250_000_000
     private static let coreGraceNanoseconds: UInt64 = 20_000_000_000
@@ -43,6 +45,8 @@ package final class Host {
     private var serving: [Int]
     private let environment: [String]
     private var pending: [Event] = []
+    /// For the storage thread, at the end of this turn.
+    private var handed: [Storage.Command] = []
     /// Workers that wait to hear that what they sent ahead is in the log.
     private var acknowledgements: [(WorkerProcess, slot: Int)] = []
     private var armed: UInt64?
@@ -62,6 +66,11 @@ package final class Host {
     private var ticks = 0
     /// An operator has ended the job: it is not to be resumed.
     package internal(set) var isStoppedForGood = false
+
+    /// Where large payloads travel; nil: through the pipes.
+    private let payloads: PayloadMemory?
+    /// What the blocks of an answer take, by stage: what it is given room for next.
+    private var roomBytes: [Int]
 
     private struct ResumeKey: Hashable {
         var stage: Int
@@ -84,6 +93,8 @@ package final class Host {
         self.observer = observer
         scheduler = Scheduler(policy: setup.policy, recovery: recovery)
         storage = try Storage(logs: logs, letters: letters, sync: setup.policy.sync, keep: setup.keepsLogs)
+        payloads = PayloadMemory(size: setup.policy.memoryBudgetBytes + Self.payloadMemoryBeyondBudget)
+        roomBytes = setup.stages.map { _ in 0 }
         poller = try Poller()
         timer = try MonotonicTimer()
         tick = try MonotonicTimer()
@@ -140,6 +151,7 @@ package final class Host {
         var ready: [(token: UInt64, Readiness)] = []
         while true {
             handlePending()
+            handOver()
             if let ending {
                 observer?.ticked(scheduler.status, isLast: true)
                 killAllStrays()
@@ -172,6 +184,13 @@ package final class Host {
         }
     }
 
+    /// Gives the storage thread what this turn of the loop has for it: one lock and one wake-up, however much it is.
+    private func handOver() {
+        guard !handed.isEmpty else { return }
+        storage.submit(handed)
+        handed.removeAll(keepingCapacity: true)
+    }
+
     private func armTimer() {
         let due = scheduler.nextDeadline(after: now)?.nanoseconds
         guard due != armed else { return }
@@ -184,6 +203,7 @@ package final class Host {
         case .start(let id, let stage, let index, let build): start(id, stage, index, build)
         case .open(let id, let stage, let checkpoint): open(id, stage, checkpoint)
         case .send(let id, let dispatch, let request): send(id, dispatch, request)
+        case .sendNext(let id, let dispatch, let request): send(id, dispatch, request, follows: true)
         case .close(let id):
             guard let worker = workers[id.number] else { return }
             worker.close()
@@ -192,17 +212,17 @@ package final class Host {
             guard let worker = workers[id.number] else { return }
             worker.page.cancel()
             end(worker, for: cause)
-        case .fetch(let stage, let batch): storage.submit(.fetch(stage: stage, batch: batch))
+        case .fetch(let stage, let batch): handed.append(.fetch(stage: stage, batch: batch))
         case .append(let commit):
-            storage.submit(.append(commit, build: builds[commit.stage][commit.build]))
+            handed.append(.append(commit, build: builds[commit.stage][commit.build]))
         case .beginRetry(let stage, let letters, let first, let last, let records, let bytes):
-            storage.submit(
+            handed.append(
                 .beginRetry(
                     stage: stage, letters: letters, firstBatch: first, lastBatch: last, records: records, bytes: bytes))
-        case .fetchRetry(let batch): storage.submit(.fetchRetry(batch: batch))
+        case .fetchRetry(let batch): handed.append(.fetchRetry(batch: batch))
         case .discard(let stage, let letters, let request):
-            storage.submit(.discard(stage: stage, letters: letters, request: request))
-        case .flush: storage.submit(.flush)
+            handed.append(.discard(stage: stage, letters: letters, request: request))
+        case .flush: handed.append(.flush)
         case .note(let note):
             observer?.noted(note)
             keepBuild(of: note)
@@ -221,7 +241,7 @@ package final class Host {
             let worker = try WorkerProcess(
                 id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
-                environment: environment + limits(of: setup))
+                environment: environment + limits(of: setup), payloads: payloads)
             worker.reader.tellsEmitted = self.setup.tellsEveryRecord
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
@@ -262,7 +282,7 @@ package final class Host {
         switch checkpoint {
         case .none: open(id, stage, from: nil)
         case .payload(let payload): open(id, stage, from: payload as? CheckpointPayload)
-        case .stored(let batch): storage.submit(.fetchCheckpoint(id, stage: stage, batch: batch))
+        case .stored(let batch): handed.append(.fetchCheckpoint(id, stage: stage, batch: batch))
         }
     }
 
@@ -279,12 +299,12 @@ package final class Host {
         flush(worker)
     }
 
-    private func send(_ id: WorkerID, _ dispatch: DispatchID, _ request: Request) {
+    private func send(_ id: WorkerID, _ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
         guard let worker = workers[id.number] else { return }
         if case .process(let batch, _, _, _, _, _, _) = request {
             worker.inheritedResumes = resumes[ResumeKey(stage: worker.stage, batch: batch)] ?? [:]
         }
-        worker.ask(dispatch, request)
+        worker.ask(dispatch, request, follows: follows, roomBytes: roomBytes[worker.stage])
         flush(worker)
     }
 
@@ -327,13 +347,14 @@ package final class Host {
         handlePending()
         // Behind the entries of what they acknowledge.
         for (worker, slot) in acknowledgements {
-            storage.submit(.acknowledge(worker.page, slot: slot, count: worker.partialsReceived[slot] ?? 0))
+            handed.append(.acknowledge(worker.page, slot: slot, count: worker.partialsReceived[slot] ?? 0))
         }
         acknowledgements.removeAll(keepingCapacity: true)
     }
 
     private func readAnswers(of worker: WorkerProcess, atMost limit: Int) {
         var left = limit
+        worker.receiver.lookAgain()
         while left > 0, !worker.answersAreClosed {
             left -= 1
             switch worker.receiver.next(from: worker.answers) {
@@ -351,6 +372,7 @@ package final class Host {
                 do throws(WireError) {
                     if let event = try worker.reader.event(from: frame, of: worker.id) {
                         keepResumes(of: worker, event)
+                        if case .result = event { learnRoom(of: worker) }
                         if case .loaded = event {
                             if let event = check.event(for: event, of: worker) { pending.append(event) }
                         } else {
@@ -363,7 +385,7 @@ package final class Host {
                 }
                 if !wasLoaded, let facts = worker.reader.identity.facts {
                     builds[worker.stage][worker.build].version = worker.reader.identity.version
-                    storage.submit(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
+                    handed.append(.loaded(stage: worker.stage, isStateful: facts.flags.contains(.stateful)))
                 }
             case .drained: return
             case .closed:
@@ -373,6 +395,14 @@ package final class Host {
             case .failed(let error): misbehaved(worker, .lost("its pipe failed: \(error)"))
             }
         }
+    }
+
+    /// A quarter more than what was last needed; less only little by little.
+    private func learnRoom(of worker: WorkerProcess) {
+        let bytes = worker.reader.blocksBytes
+        let needed = bytes < WireLimits.sharedBlocksFrom ? 0 : bytes + bytes / 4
+        let last = roomBytes[worker.stage]
+        roomBytes[worker.stage] = max(needed, last - last / 16 - 1, 0)
     }
 
     private func misbehaved(_ worker: WorkerProcess, _ cause: DeathCause) {
@@ -473,7 +503,7 @@ package final class Host {
         if ticks % 10 == 0 { _ = memoryKills.hasRisen() }
         for worker in workers.values {
             if let due = worker.killDue, time >= due { worker.kill() }
-            if let bytes = worker.child.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
+            if let bytes = worker.residentBytes { pending.append(.memory(worker.id, bytes: bytes)) }
             // A worker that lives on without its pipe is of no use; one that is just ending has its time to do so.
             if let closedAt = worker.closedAt, time - closedAt > 2 * Self.tickNanoseconds, !worker.isClosing {
                 worker.closedAt = nil

@@ -334,11 +334,15 @@ package final class JobLogs {
     /// Writes the entry of a commit.
     func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
         let blocks = commit.output.compactMap { $0 as? BlockPayload }
+        let checksum = blocks.reduce(0 as UInt32?) { sum, payload in
+            guard let sum, let next = payload.checksum else { return nil }
+            return joined(sum, next, count: payload.byteCount)
+        }
         let extra = commit.extra()
         let entry = commit.entry(seconds: seconds, keepsOutput: policies[commit.stage].durable || !commit.output.isEmpty)
         let result: Result<Void, LogError> = unsafe extra.withUnsafeBytes { extra in
             do throws(LogError) {
-                unsafe try logs[commit.stage].append(entry, records: blocks.map(\.blocks), extra: extra)
+                unsafe try logs[commit.stage].append(entry, records: blocks.map(\.blocks), extra: extra, recordsChecksum: checksum)
                 return .success(())
             } catch {
                 return .failure(error)

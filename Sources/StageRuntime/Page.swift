@@ -13,13 +13,16 @@ final class Page: @unchecked Sendable {
     private let slots: Int
     var descriptor: Int32 { file.descriptor }
 
-    /// - Parameter acknowledges: Whether the host will say what of the results is in the log.
-    init(path: String, slots: Int, acknowledges: Bool = true) throws(SystemError) {
+    /// - Parameters:
+    ///   - acknowledges: Whether the host will say what of the results is in the log.
+    ///   - sharesMemory: Whether the worker is given the payload memory.
+    init(path: String, slots: Int, acknowledges: Bool = true, sharesMemory: Bool = false) throws(SystemError) {
         self.slots = slots
         file = try MappedFile(creating: path, size: PageLayout.size(slots: slots))
         file.store32(PageLayout.magic, at: PageLayout.magicOffset)
         file.store32(UInt32(slots), at: PageLayout.slotCountOffset)
         file.store32(acknowledges ? 1 : 0, at: PageLayout.acknowledgesOffset)
+        if sharesMemory { file.store32(1, at: PageLayout.sharedMemoryOffset) }
     }
 
     /// Partial frames of a slot, counted since the worker began, are in the log.

@@ -1,22 +1,43 @@
 import Glibc
 package import StageModel
+import StageWire
 
-/// Blocks of records as they came over the wire or from a log, in memory of their own.
+/// Blocks of records as they came over the wire or from a log: in memory of their own, or where their worker has written
+/// them in the shared memory.
 ///
-/// Invariants: `base` is valid for `capacity` bytes until `deinit`; the first `byteCount` of them are validated blocks, and
-/// are not written to after `init`.
+/// Invariants: `base` is valid for `byteCount` bytes until `deinit`, which were validated blocks at `init`. In memory of
+/// its own they are not written to afterwards. In the shared memory nobody has them mapped for writing, and whoever made
+/// them has no reason to write there again; but it could, so that readers in this process check bounds themselves.
 @safe package final class BlockPayload: Payload, @unchecked Sendable {
-    private let base: UnsafeMutableRawPointer
+    private let base: UnsafeRawPointer
+    /// nil: `base` is our own.
+    private let room: Room?
+    /// CRC32C of the bytes as it was when they were validated; nil when they were not.
+    let checksum: UInt32?
 
     /// Takes over `buffer`, which was made by `allocate`, and whose first `blocksLength` bytes are valid blocks.
-    init(owning buffer: UnsafeMutableRawBufferPointer, blocksLength: Int, records: UInt64) {
-        unsafe base = buffer.baseAddress!
+    init(owning buffer: UnsafeMutableRawBufferPointer, blocksLength: Int, records: UInt64, checksum: UInt32? = nil) {
+        unsafe base = UnsafeRawPointer(buffer.baseAddress!)
+        room = nil
+        self.checksum = checksum
+        super.init(recordCount: records, byteCount: blocksLength)
+    }
+
+    /// Takes over a room whose first `blocksLength` bytes are valid blocks.
+    init(in room: Room, blocksLength: Int, records: UInt64, checksum: UInt32) {
+        room.trim(to: blocksLength)
+        self.checksum = checksum
+        unsafe base = room.bytes(blocksLength).baseAddress!
+        self.room = room
         super.init(recordCount: records, byteCount: blocksLength)
     }
 
     deinit {
-        unsafe free(base)
+        if room == nil { unsafe free(UnsafeMutableRawPointer(mutating: base)) }
     }
+
+    /// Where it is in the shared memory; nil when it is not there.
+    var place: SharedPlace? { room.map { SharedPlace(offset: $0.offset, length: byteCount) } }
 
     /// Memory for a payload. Never empty.
     static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {

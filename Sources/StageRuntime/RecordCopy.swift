@@ -35,6 +35,8 @@ package struct RecordCopy: Sendable, Equatable {
         let bytes = unsafe payloads[place.payload].blocks
         let keyStart = place.block + Int(place.entry.offset)
         let valueStart = keyStart + Int(place.entry.keySize)
+        // Validated long ago, and in memory that is shared.
+        guard valueStart + Int(place.entry.valueSize) <= payloads[place.payload].byteCount else { return nil }
         self.init(
             identifier: place.entry.identifier,
             key: unsafe Array(bytes[keyStart..<valueStart]),

@@ -90,10 +90,10 @@ final class Storage: @unchecked Sendable {
         precondition(result == 0, "pthread_create failed")
     }
 
-    func submit(_ command: Command) {
+    func submit(_ commands: [Command]) {
         let first = shared.withLock { shared in
-            shared.commands.append(command)
-            return shared.commands.count == 1
+            defer { shared.commands.append(contentsOf: commands) }
+            return shared.commands.isEmpty
         }
         if first { wakeStorage.signal() }
     }
@@ -237,7 +237,7 @@ final class Storage: @unchecked Sendable {
         syncQueue.async { [round] in
             var done = round
             done.failures = round.syncs.map { $0.1.perform() }
-            self.submit(.synced(done))
+            self.submit([.synced(done)])
         }
     }
 

@@ -35,6 +35,7 @@ final class WorkerProcess {
     /// When the answers were closed while the process seemed to live.
     var closedAt: UInt64?
     var isClosing = false
+    private let payloads: PayloadMemory?
     /// SIGKILL follows at this time: it was asked to show where it is, and to end, before.
     var killDue: UInt64?
     /// SIGKILL, if it dies of that, came from here.
@@ -45,19 +46,21 @@ final class WorkerProcess {
     /// Starts the process. Its pipes hold a megabyte where the system allows it: a whole batch in one go.
     init(
         id: WorkerID, stage: Int, index: Int, build: Int, program: String, plugin: String, pagePath: String, slots: Int,
-        folder: String, environment: [String]
+        folder: String, environment: [String], payloads: PayloadMemory?
     ) throws(SystemError) {
         self.id = id
         self.stage = stage
         self.index = index
         self.build = build
-        page = try Page(path: pagePath, slots: slots)
+        self.payloads = payloads
+        page = try Page(path: pagePath, slots: slots, sharesMemory: payloads != nil)
         let down = try PipeEnds.make(size: 1 << 20)
         let up = try PipeEnds.make(size: 1 << 20)
         let words = try PipeEnds.make()
+        var descriptors = [down.read.number, up.write.number, words.write.number, page.descriptor]
+        if let memory = payloads?.memory { descriptors += [memory.reading.number, memory.writing.number] }
         child = try ChildProcess.spawn(
-            program, arguments: [plugin], environment: environment,
-            descriptors: [down.read.number, up.write.number, words.write.number, page.descriptor], directory: folder)
+            program, arguments: [plugin], environment: environment, descriptors: descriptors, directory: folder)
         requests = down.takeWrite()
         answers = up.takeRead()
         text = words.takeRead()
@@ -69,7 +72,14 @@ final class WorkerProcess {
     func token(_ channel: Channel) -> UInt64 { id.number << 2 | channel.rawValue }
 
     /// Asks something; the answer is checked against it.
-    func ask(_ dispatch: DispatchID, _ request: Request) {
+    ///
+    /// - Parameters:
+    ///   - follows: A `process` request is begun only if the one before it ends well.
+    ///   - roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of their own.
+    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, roomBytes: Int = 0) {
+        let room = roomBytes > 0 ? payloads?.room(roomBytes) : nil
+        var items = ItemWriter()
+        if let room { items.append(.room, room.place) }
         switch request {
         case .read(let batch, let count, let bytes, let firstIdentifier, _):
             var header = FrameHeader(.read)
@@ -79,8 +89,8 @@ final class WorkerProcess {
             header.secondArgument = firstIdentifier
             header.count = count
             reader.questions[dispatch] = Question(
-                kind: .read, remaining: IndexRanges(), maximumRecords: UInt64(count))
-            sender.add(header)
+                kind: .read, remaining: IndexRanges(), maximumRecords: UInt64(count), room: room)
+            sender.add(header, extra: items.bytes)
         case .process(let batch, let input, let inputCount, let ranges, let attempt, let replay, let checkpointWanted):
             var header = FrameHeader(.process)
             header.batch = batch
@@ -89,14 +99,20 @@ final class WorkerProcess {
             header.status = attempt
             if replay { header.flags |= FrameHeader.replay }
             if checkpointWanted { header.flags |= FrameHeader.checkpointWanted }
-            var items = ItemWriter()
+            if follows { header.flags |= FrameHeader.follows }
             if ranges.count != Int(inputCount) { items.append(ranges) }
             for (input, bytes) in inheritedResumes where ranges.contains(input) {
                 items.append(ResumeItem(input: input, bytes: bytes))
             }
             reader.questions[dispatch] = Question(
-                kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
-            sender.add(header, blocks: input.compactMap { $0 as? BlockPayload }, extra: items.bytes)
+                kind: .process, batch: batch, remaining: ranges, maximumRecords: UInt64(WireLimits.maximumBlocksBytes),
+                room: room, follows: follows)
+            var blocks: [BlockPayload] = []
+            for case let payload as BlockPayload in input {
+                // The scheduler refers to the payload until the answer is there, or the worker has ended.
+                if let place = payload.place { items.append(.place, place) } else { blocks.append(payload) }
+            }
+            sender.add(header, blocks: blocks, extra: items.bytes)
         case .sync:
             var header = FrameHeader(.sync)
             header.dispatch = dispatch
@@ -108,8 +124,8 @@ final class WorkerProcess {
             header.dispatch = dispatch
             header.secondArgument = firstIdentifier
             reader.questions[dispatch] = Question(
-                kind: .finish, remaining: IndexRanges(), maximumRecords: UInt64(WireLimits.maximumBlocksBytes))
-            sender.add(header)
+                kind: .finish, remaining: IndexRanges(), maximumRecords: UInt64(WireLimits.maximumBlocksBytes), room: room)
+            sender.add(header, extra: items.bytes)
         }
     }
 
@@ -146,6 +162,25 @@ final class WorkerProcess {
             textIsClosed = true
             return false
         }
+    }
+
+    /// Resident memory in bytes, without what it shares with the host and all other workers: that is the host's, and must not
+    /// count against a worker's limit. nil when it has ended.
+    var residentBytes: UInt64? {
+        guard let text = try? readSmallFile("/proc/\(child.pid)/status") else { return nil }
+        var (resident, shared): (UInt64?, UInt64) = (nil, 0)
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            if line.starts(with: "VmRSS:".utf8) { resident = Self.kibibytes(line) }
+            if line.starts(with: "RssShmem:".utf8) { shared = Self.kibibytes(line) }
+        }
+        return resident.map { $0 - min($0, shared, UInt64(payloads?.memory.size ?? 0)) }
+    }
+
+    /// The number in a line such as "VmRSS:     1234 kB", as bytes.
+    private static func kibibytes(_ line: some Sequence<UInt8>) -> UInt64 {
+        line.reduce(0) { sum, byte in
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) ? sum &* 10 &+ UInt64(byte - UInt8(ascii: "0")) : sum
+        } &* 1024
     }
 
     /// SIGKILL to the whole group.

@@ -134,6 +134,9 @@ package enum Action {
     case start(WorkerID, stage: Int, index: Int, build: Int)
     case open(WorkerID, stage: Int, OpenCheckpoint)
     case send(WorkerID, DispatchID, Request)
+    /// The same behind a request that the worker still has: it is begun only if that one ends well, or else a `notBegun`
+    /// event follows. Ending well: status ok, no record to be tried again, and from a sink with `sync` a position.
+    case sendNext(WorkerID, DispatchID, Request)
     /// Let it close the plugin and leave. An `exited` event follows.
     case close(WorkerID)
     /// An `exited` event follows.

@@ -17,6 +17,7 @@ extension Scheduler {
         stage.works.removeAll { $0 === work }
         closeSearch(of: work, stage)
         if stage.syncsItself {
+            if work.hasEffect { stage.givesPositions = work.checkpoint != nil }
             if stage.unsynced.isEmpty { stage.unsyncedSince = now }
             stage.unsynced.append(work)
         } else {
@@ -132,7 +133,7 @@ extension Scheduler {
         actions.append(.send(worker.id, dispatch, .sync))
     }
 
-    private func isSyncDue(_ stage: StageState) -> Bool {
+    func isSyncDue(_ stage: StageState) -> Bool {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
         if stage.swap?.phase == .draining { return true }
         // At the end and in a drain nothing is gained by waiting.

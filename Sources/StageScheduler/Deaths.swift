@@ -114,7 +114,8 @@ extension Scheduler {
 
     private func isExternal(_ cause: DeathCause) -> Bool { cause == .signal(9) }
 
-    private func giveBack(_ request: Dispatch, to work: Work, of stage: StageState) {
+    /// Puts what a request was about back to the front of what waits.
+    func giveBack(_ request: Dispatch, to work: Work, of stage: StageState) {
         let ranges = request.ranges.intersecting(work.unresolved)
         guard work.isFinish || !ranges.isEmpty else { return }
         work.portions.insert(Portion(ranges: ranges, isSearch: request.isSearch), at: 0)

@@ -77,22 +77,10 @@ extension Scheduler {
         return other
     }
 
-    /// An atomic stage: one worker, one request at a time, batch after batch; first what a new worker must be shown
-    /// again.
+    /// An atomic stage: one worker, batch after batch; first what a new worker must be shown again. While it works on one
+    /// batch, the next may be in its pipe.
     private func dispatchInOrder(_ stage: StageState) {
-        guard let worker = stage.workers.first(where: { $0.canServe }), worker.outstanding.isEmpty,
-            !stage.lacksPosition
-        else { return }
-        var next = stage.works.first
-        if let replay = stage.replayable.first(where: { !$0.isComplete }), replay.batch < next?.batch ?? .max {
-            next = replay
-        }
-        guard let work = next,
-            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
-            mayTry(work.portions[position], of: work, in: stage)
-        else { return }
-        guard let portion = takePortion(position, of: work, stage) else { return }
-        send(portion, of: work, to: worker, stage)
+        while dispatchNext(of: stage) {}
     }
 
     /// Takes from what waits as much as may be handed out now; nil: nothing.
@@ -106,13 +94,46 @@ extension Scheduler {
         return portion
     }
 
-    private func send(_ portion: Portion, of work: Work, to worker: WorkerState, _ stage: StageState) {
+    private func dispatchNext(of stage: StageState) -> Bool {
+        guard let worker = stage.workers.first(where: { $0.canServe }), !stage.lacksPosition else { return false }
+        let follows = !worker.outstanding.isEmpty
+        guard !follows || mayFollow(worker, of: stage) else { return false }
+        // What the worker has in hand is the first of all that is not complete; unless that is on its way back, because what came
+        // before it did not end well. Then the one before is not sent behind it: each would wait for the other for ever.
+        let isNext = { (work: Work) in !work.isComplete && (!follows || work.inHand == 0) }
+        var next = follows ? stage.works.first(where: isNext) : stage.works.first
+        if let replay = stage.replayable.first(where: isNext), replay.batch < next?.batch ?? .max { next = replay }
+        guard let work = next,
+            let position = work.portions.firstIndex(where: { $0.notBefore.map { $0 <= now } ?? true }),
+            !follows || work.portions[position].isPlain && !work.isFinish && worker.outstanding.allSatisfy({ $0.batch < work.batch }),
+            mayTry(work.portions[position], of: work, in: stage), let portion = takePortion(position, of: work, stage)
+        else { return false }
+        send(portion, of: work, to: worker, stage, follows: follows)
+        return true
+    }
+
+    /// Whether the worker of an atomic stage may be sent another request behind the one that it has. It begins it only if
+    /// that one ends well, so that the order is kept; but then the stage does not come to rest in between.
+    private func mayFollow(_ worker: WorkerState, of stage: StageState) -> Bool {
+        guard stage.policy.threads == 1, worker.outstanding.count == 1, let before = worker.outstanding.first,
+            before.kind == .process, !before.isSearch, let work = before.work, work.inHand == 1, work.portions.isEmpty,
+            !isWorn(worker, of: stage)
+        else { return false }
+        guard stage.syncsItself else { return true }
+        // Each of its entries needs a position of its own, and a `sync` comes between two batches.
+        return stage.givesPositions && policy.sync != .everyBatch && (stage.unsynced.isEmpty || !isSyncDue(stage))
+    }
+
+    private func send(
+        _ portion: Portion, of work: Work, to worker: WorkerState, _ stage: StageState, follows: Bool = false
+    ) {
         let id = newDispatch()
         let running = worker.outstanding.count { $0.startedAt != nil }
         worker.outstanding.append(
             Dispatch(
                 id: id, kind: work.isFinish ? .finish : .process, batch: work.batch, ranges: portion.ranges, work: work,
-                isSearch: portion.isSearch, sentAt: now, startedAt: running < stage.policy.threads ? now : nil, aliveAt: now))
+                isSearch: portion.isSearch, sentAt: now, startedAt: running < stage.policy.threads ? now : nil,
+                records: portion.ranges.count, aliveAt: now))
         work.inHand += 1
         if work.isApart(portion) { trial = (worker, id) }
         handedOut(portion.ranges.count, of: stage)
@@ -126,11 +147,9 @@ extension Scheduler {
             && (work.batch - stage.checkpointBatch >= stage.policy.snapshotEveryBatches
                 || stage.replayableBytes > policy.memoryBudgetBytes / 4)
         if wanted { work.snapshotWanted = true }
-        actions.append(
-            .send(
-                worker.id, id,
-                .process(
-                    batch: work.batch, input: work.input, inputCount: work.inputCount, ranges: portion.ranges,
-                    attempt: work.attempt, replay: work.isReplay, checkpointWanted: wanted)))
+        let request = Request.process(
+            batch: work.batch, input: work.input, inputCount: work.inputCount, ranges: portion.ranges,
+            attempt: work.attempt, replay: work.isReplay, checkpointWanted: wanted)
+        actions.append(follows ? .sendNext(worker.id, id, request) : .send(worker.id, id, request))
     }
 }

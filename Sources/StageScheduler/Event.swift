@@ -140,6 +140,8 @@ package enum Event {
     /// A request is done. `retryMilliseconds` and `message` belong to a status other than ok.
     case result(
         WorkerID, DispatchID, CallStatus, Outcome, message: String, retryMilliseconds: UInt32, busyNanoseconds: UInt64)
+    /// A request that was sent behind another one was not begun, because that one did not end well.
+    case notBegun(WorkerID, DispatchID)
     case heartbeat(WorkerID, DispatchID)
     /// The runtime has found that a worker breaks the rules; it will be killed.
     case misbehaved(WorkerID, DeathCause)

@@ -223,7 +223,7 @@ extension Scheduler {
             leave(worker)
             return
         }
-        var count = exact ?? policy.batchRecords
+        var count = exact ?? batchRecords
         let skips = skipLeft > 0
         if skips {
             count = UInt32(clamping: min(UInt64(policy.batchRecords), skipLeft))
@@ -245,6 +245,15 @@ extension Scheduler {
                 .read(
                     batch: batch, count: count, bytes: isExact ? .max : policy.batchBytes, firstIdentifier: first,
                     exact: isExact)))
+    }
+
+    /// Records that the next batch is to have. What was read once keeps its bounds: the log of the source has them.
+    private var batchRecords: UInt32 {
+        guard policy.adaptsBatches else { return policy.batchRecords }
+        guard let slowest = stages.compactMap(\.typicalRecordNanoseconds).max(), stages.allSatisfy({ $0.typicalRecordNanoseconds != nil })
+        else { return Self.adaptedRecords.lowerBound }
+        let wanted = UInt32(min(Self.batchAimNanoseconds / max(slowest, 1), 65_536))
+        return min(max(wanted, Self.adaptedRecords.lowerBound), Self.adaptedRecords.upperBound)
     }
 
     /// Ids are ordinals: those of a re-read are counted back from the first record that was never read.

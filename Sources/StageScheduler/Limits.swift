@@ -31,6 +31,10 @@ extension Scheduler {
     static var closeGraceNanoseconds: UInt64 { 5_000_000_000 }
     /// Outputs read ahead from a log for the next stage.
     static var fetchAhead: UInt64 { 8 }
+    /// What a batch of automatic size should take in the slowest stage; and how many records it has at least (a plugin that
+    /// works on many of them at once needs many) and at most (what no longer fits into the caches is slower again).
+    static var batchAimNanoseconds: Double { 10_000_000 }
+    static var adaptedRecords: ClosedRange<UInt32> { 100...1000 }
     /// Batches that may be ahead of one that is waited for, where the order is not kept.
     static var passedByAtMost: UInt64 { 10_000 }
     /// Pause after a source said that it has nothing now; shorter if it only returned nothing.

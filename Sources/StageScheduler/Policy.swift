@@ -138,6 +138,8 @@ package enum SyncPolicy: Sendable, Equatable {
 package struct JobPolicy: Sendable {
     package var stages: [StagePolicy]
     package var batchRecords: UInt32 = 100
+    /// `batchRecords` is only the beginning: batches grow as long as the slowest stage is quick with them.
+    package var adaptsBatches = false
     package var batchBytes: UInt64 = 1 << 20
     package var sync = SyncPolicy.interval(nanoseconds: 200_000_000)
     package var failures = FailurePolicy()

@@ -51,6 +51,7 @@ extension Scheduler {
         if request.kind != .sync, request.work?.isReplay != true, !passesOver { worker.batchesServed += 1 }
         switch request.kind {
         case .read:
+            stage.learnPace(busyNanoseconds, records: Int(outcome.output?.recordCount ?? 0))
             readCame(stage, worker, request, status, outcome, message: message, retryMilliseconds)
         case .sync:
             sinkSynced(stage, worker, status, outcome, message: message, retryMilliseconds: retryMilliseconds)
@@ -59,10 +60,23 @@ extension Scheduler {
             work.build = worker.build
             let old = stage.typicalBatchNanoseconds ?? Double(busyNanoseconds)
             stage.typicalBatchNanoseconds = old * 0.8 + Double(busyNanoseconds) * 0.2
+            stage.learnPace(busyNanoseconds, records: request.records)
             work.inHand -= 1
             processed(
                 work, request, by: worker, stage, status, outcome, message: message, retryMilliseconds)
         }
+    }
+
+    /// A request that stood behind one that did not end well: nothing of it was begun.
+    func requestCameBack(_ id: WorkerID, _ dispatch: DispatchID) {
+        guard let worker = worker(id), let position = worker.outstanding.firstIndex(where: { $0.id == dispatch })
+        else { return }
+        let stage = stages[worker.stage]
+        let request = worker.outstanding.remove(at: position)
+        startNext(of: worker, threads: stage.policy.threads)
+        guard let work = request.work else { return }
+        work.inHand -= 1
+        giveBack(request, to: work, of: stage)
     }
 
     /// The next request that a worker has in its pipe begins when one before it is done.

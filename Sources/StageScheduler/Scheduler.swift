@@ -119,6 +119,7 @@ package final class Scheduler {
             resultCame(
                 id, dispatch, status, outcome, message: message, retryMilliseconds: retryMilliseconds,
                 busyNanoseconds: busy)
+        case .notBegun(let id, let dispatch): requestCameBack(id, dispatch)
         case .heartbeat(let id, let dispatch): heartbeatCame(id, dispatch)
         case .misbehaved(let id, let cause): if let worker = worker(id) { kill(worker, for: cause) }
         case .exited(let id, let death): workerExited(id, death)

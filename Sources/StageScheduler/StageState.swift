@@ -16,6 +16,8 @@ struct Dispatch {
     var provisional: [Outcome] = []
     /// When the worker can have begun it: sent, and fewer than `threads` requests before it. nil: it waits its turn.
     var startedAt: Moment?
+    /// Records that were asked for; of a read: 0.
+    var records = 0
     /// Last sign of life of this request.
     var aliveAt: Moment
     /// When the last part of an answer came; nil: none yet.
@@ -141,6 +143,8 @@ final class StageState {
     var syncRetries: UInt32 = 0
     /// It was synced, and neither said then where it stands nor with its batches.
     var hasNoPosition = false
+    /// It handed back its position with the last batch.
+    var givesPositions = false
 
     // The last checkpoint: a source's position, a sink's position, a transform's state after `checkpointBatch`.
     var checkpoint: Payload?
@@ -169,6 +173,8 @@ final class StageState {
     var hadWorkerBefore = false
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
+    /// The same of a record.
+    var typicalRecordNanoseconds: Double?
     var done = false
     /// Dead letters by their category, with what earlier runs left.
     var failedBy: [String: UInt64] = [:]
@@ -218,6 +224,12 @@ final class StageState {
     var isWithinBatch: Bool { isAtomic && works.contains { $0.resolvedInputs > $0.failed } }
     var replayableBytes: Int { replayable.reduce(0) { $0 + $1.bytes } }
     var unsyncedBytes: Int { unsynced.reduce(0) { $0 + $1.bytes } }
+
+    func learnPace(_ nanoseconds: UInt64, records: Int) {
+        guard records > 0 else { return }
+        let each = Double(nanoseconds) / Double(records)
+        typicalRecordNanoseconds = (typicalRecordNanoseconds ?? each) * 0.8 + each * 0.2
+    }
 
     /// What the next worker must do again, or be shown again, when it opens at the last checkpoint.
     func takeBack() {

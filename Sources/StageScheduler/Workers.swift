@@ -205,9 +205,7 @@ extension Scheduler {
         if stage.isAtomic, !stage.unsynced.isEmpty || stage.isWithinBatch { return }
         guard stage.swap == nil || stage.swap?.isProbation == true else { return }
         for worker in stage.workers where worker.canServe && worker.batchesServed > 0 {
-            let old = stage.policy.recycleAfterBatches.map { worker.batchesServed >= $0 } ?? false
-            let large = stage.policy.softMemoryBytes.map { worker.residentBytes > $0 } ?? false
-            guard old || large else { continue }
+            guard isWorn(worker, of: stage) else { continue }
             guard let standby = stage.workers.first(where: { $0.isStandby && $0.isAlive && $0.phase != .leaving }) else {
                 start(stage, asStandby: true)
                 return
@@ -223,6 +221,13 @@ extension Scheduler {
             if worker.outstanding.isEmpty { leave(worker) }
             return
         }
+    }
+
+    /// Whether a worker is to be replaced as soon as it has nothing in hand.
+    func isWorn(_ worker: WorkerState, of stage: StageState) -> Bool {
+        if let limit = stage.policy.recycleAfterBatches, worker.batchesServed >= limit { return true }
+        if let limit = stage.policy.softMemoryBytes, worker.residentBytes > limit, worker.batchesServed > 0 { return true }
+        return false
     }
 
     func memoryMeasured(_ id: WorkerID, bytes: UInt64) {

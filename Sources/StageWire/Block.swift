@@ -16,7 +16,7 @@ package struct TableEntry: Sendable, Equatable {
         self.valueSize = valueSize
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package init(loading bytes: UnsafeRawBufferPointer, at offset: Int) {
         unsafe identifier = bytes.load64(offset)
         unsafe input = bytes.load32(offset + 8)
@@ -25,7 +25,7 @@ package struct TableEntry: Sendable, Equatable {
         unsafe valueSize = bytes.load32(offset + 20)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func store(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
         unsafe buffer.store(identifier, at: offset)
         unsafe buffer.store(input, at: offset + 8)
@@ -42,6 +42,8 @@ package struct Block: Sendable, Equatable {
     package var count: UInt32
     package var length: Int
     package var bytesLength: UInt32
+    /// CRC32C of everything after the header, as the header states it.
+    package var checksum: UInt32
 
     package var tableOffset: Int { WireLimits.blockHeaderBytes }
     package var bytesOffset: Int { WireLimits.blockHeaderBytes + Int(count) * WireLimits.tableEntryBytes }
@@ -62,7 +64,7 @@ package struct Block: Sendable, Equatable {
         unsafe buffer.store(bytesLength, at: 16)
         unsafe buffer.store(UInt32(0), at: 20)
         unsafe buffer.store(UInt32(0), at: 24)
-        let headerSum = unsafe checksum(of: UnsafeRawBufferPointer(buffer).part(0, 28))
+        let headerSum = unsafe StageWire.checksum(of: UnsafeRawBufferPointer(buffer).part(0, 28))
         unsafe buffer.store(headerSum, at: 28)
     }
 
@@ -78,13 +80,14 @@ package struct Block: Sendable, Equatable {
             throw WireError(.magic, "block \(name)", found: hex(magic), expected: hex(Self.magic))
         }
         let stated = unsafe bytes.load32(start + 28)
-        let sum = unsafe checksum(of: bytes.part(start, 28))
+        let sum = unsafe StageWire.checksum(of: bytes.part(start, 28))
         guard stated == sum else {
             throw WireError(.checksum, "block \(name), header", found: hex(sum), expected: hex(stated))
         }
         unsafe count = bytes.load32(start + 4)
         unsafe length = Int(bytes.load32(start + 8))
         unsafe bytesLength = bytes.load32(start + 16)
+        unsafe checksum = bytes.load32(start + 12)
         let reserved = unsafe (bytes.load32(start + 20), bytes.load32(start + 24))
         guard reserved == (0, 0) else {
             throw WireError(.reserved, "block \(name), header", found: "\(reserved)", expected: "zeros")
@@ -103,10 +106,9 @@ package struct Block: Sendable, Equatable {
     package func validate(
         _ bytes: UnsafeRawBufferPointer, name: Int, allowed: IndexRanges?
     ) throws(WireError) -> UInt32 {
-        let stated = unsafe bytes.load32(12)
-        let sum = unsafe checksum(of: bytes.part(WireLimits.blockHeaderBytes, length - WireLimits.blockHeaderBytes))
-        guard sum == stated else {
-            throw WireError(.checksum, "block \(name)", found: hex(sum), expected: hex(stated))
+        let sum = unsafe StageWire.checksum(of: bytes.part(WireLimits.blockHeaderBytes, length - WireLimits.blockHeaderBytes))
+        guard sum == checksum else {
+            throw WireError(.checksum, "block \(name)", found: hex(sum), expected: hex(checksum))
         }
         var distinct: UInt32 = 0
         var previous: UInt32 = 0
@@ -150,6 +152,8 @@ package struct BlocksSummary: Sendable, Equatable {
     package var records: UInt64 = 0
     /// Inputs that something was emitted for.
     package var inputs: UInt64 = 0
+    /// CRC32C of all the bytes, joined from those in the blocks, which have been checked.
+    package var checksum: UInt32 = 0
 
     package init() {}
 
@@ -172,6 +176,7 @@ package struct BlocksSummary: Sendable, Equatable {
             }
             inputs += UInt64(
                 unsafe try block.validate(bytes.part(start, block.length), name: blocks, allowed: allowed))
+            unsafe join(block, header: bytes.part(start, WireLimits.blockHeaderBytes))
             blocks += 1
             start += block.length
         }
@@ -179,6 +184,11 @@ package struct BlocksSummary: Sendable, Equatable {
         if blocks > 1, let allowed, unsafe Self.inputsOverlap(bytes, count: allowed.last.map { Int($0) + 1 } ?? 0) {
             throw WireError(.duplicate, "blocks", found: "one input in two blocks", expected: "each in one")
         }
+    }
+
+    private mutating func join(_ block: Block, header: UnsafeRawBufferPointer) {
+        let sum = unsafe StageWire.checksum(of: header, after: checksum)
+        checksum = joined(sum, block.checksum, count: block.length - WireLimits.blockHeaderBytes)
     }
 
     private static func inputsOverlap(_ bytes: UnsafeRawBufferPointer, count: Int) -> Bool {

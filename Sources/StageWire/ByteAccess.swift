@@ -4,28 +4,28 @@ import CLinux
 // that offset + size lies inside the buffer; the standard library checks again in debug builds.
 
 extension UnsafeRawBufferPointer {
-    @inline(__always)
-    func load16(_ offset: Int) -> UInt16 {
+    @inlinable @inline(__always)
+    package func load16(_ offset: Int) -> UInt16 {
         unsafe UInt16(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
-    @inline(__always)
-    func load32(_ offset: Int) -> UInt32 {
+    @inlinable @inline(__always)
+    package func load32(_ offset: Int) -> UInt32 {
         unsafe UInt32(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
-    @inline(__always)
-    func load64(_ offset: Int) -> UInt64 {
+    @inlinable @inline(__always)
+    package func load64(_ offset: Int) -> UInt64 {
         unsafe UInt64(littleEndian: loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
     /// `count` bytes from `offset`, as a view.
-    @inline(__always)
-    func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always)
+    package func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
     }
 }
 
 extension UnsafeMutableRawBufferPointer {
-    @inline(__always)
-    func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int) {
+    @inlinable @inline(__always)
+    package func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int) {
         unsafe storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }
 }
@@ -35,6 +35,11 @@ extension UnsafeMutableRawBufferPointer {
 package func checksum(of bytes: UnsafeRawBufferPointer, after previous: UInt32 = 0) -> UInt32 {
     guard bytes.count > 0, let base = bytes.baseAddress else { return previous }
     return unsafe clinux_crc32c(previous, base, bytes.count)
+}
+
+/// The checksum of some bytes followed by `count` others, from the checksums of both.
+package func joined(_ first: UInt32, _ second: UInt32, count: Int) -> UInt32 {
+    clinux_crc32c_joined(first, second, count)
 }
 
 /// CRC32C (Castagnoli) of an array of bytes.

@@ -31,8 +31,15 @@ package struct FrameHeader: Sendable, Equatable {
     package var extraLength: UInt32 = 0
     package var extraChecksum: UInt32 = 0
 
-    package static let replay: UInt16 = 1 << 0
-    package static let checkpointWanted: UInt16 = 1 << 1
+    @inlinable package static var replay: UInt16 { 1 << 0 }
+    @inlinable package static var checkpointWanted: UInt16 { 1 << 1 }
+    /// Of a result: its blocks are not in the frame but in the room that the request had named.
+    @inlinable package static var shared: UInt16 { 1 << 2 }
+
+    /// Of a process request: not to be begun unless the request before it has ended well.
+    @inlinable package static var follows: UInt16 { 1 << 3 }
+    /// Of the result of such a request: it was not begun.
+    @inlinable package static var notBegun: UInt16 { 1 << 4 }
 
     static let magic: UInt32 = 0x3146_4853
 
@@ -41,7 +48,12 @@ package struct FrameHeader: Sendable, Equatable {
     }
 
     /// Bytes that follow the header. Both lengths have been checked against their limits.
-    package var payloadLength: Int { Int(blocksLength) + Int(extraLength) }
+    package var payloadLength: Int { inlineBlocksLength + Int(extraLength) }
+
+    package var isShared: Bool { flags & Self.shared != 0 }
+
+    /// Bytes of blocks in the frame itself.
+    package var inlineBlocksLength: Int { isShared ? 0 : Int(blocksLength) }
 
     /// Writes the 64 bytes, checksum included. `buffer` holds at least so many.
     package func encode(into buffer: UnsafeMutableRawBufferPointer) {

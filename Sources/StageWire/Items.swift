@@ -11,6 +11,10 @@ package enum ItemType: UInt16, Sendable {
     case resume = 7
     /// In logs only.
     case failed = 8
+    /// Where in the shared memory the answer's blocks may be put.
+    case room = 9
+    /// Where in the shared memory blocks of the request are.
+    case place = 10
     case stageName = 16
     case configuration = 17
     case parameters = 18
@@ -146,6 +150,14 @@ package struct ItemWriter: Sendable {
             $0.append(littleEndian: resume.input)
             $0.append(littleEndian: UInt32(0))
             $0.append(contentsOf: resume.bytes)
+        }
+    }
+
+    /// `type` is `.room` or `.place`.
+    package mutating func append(_ type: ItemType, _ place: SharedPlace) {
+        append(type, length: 16) {
+            $0.append(littleEndian: UInt64(place.offset))
+            $0.append(littleEndian: UInt64(place.length))
         }
     }
 
@@ -291,6 +303,17 @@ extension ItemReader.Item {
                 expected: "at most \(WireLimits.maximumResumeBytes)")
         }
         return unsafe ResumeItem(input: content.load32(0), bytes: [UInt8](content.part(8, content.count - 8)))
+    }
+
+    /// A place inside a memory of `size` bytes.
+    package func place(inside size: Int) throws(WireError) -> SharedPlace {
+        try need(16)
+        let (offset, length) = unsafe (content.load64(0), content.load64(8))
+        guard offset <= UInt64(size), length <= UInt64(size) - offset, offset % 8 == 0 else {
+            throw WireError(
+                .range, "\(type) item", found: "\(length) bytes at \(offset)", expected: "a place inside \(size) bytes")
+        }
+        return SharedPlace(offset: Int(offset), length: Int(length))
     }
 
     package func parameters() throws(WireError) -> OpenParameters {

@@ -1,37 +1,38 @@
 /// Where things are in the page that a worker shares with the host; see `docs/wire.md`.
 package enum PageLayout {
-    package static let magic: UInt32 = 0x3150_4853
-    package static let magicOffset = 0
-    package static let slotCountOffset = 4
-    package static let cancelOffset = 8
-    package static let acknowledgesOffset = 12
-    package static let crashStateOffset = 64
-    package static let crashSignalOffset = 68
-    package static let crashCodeOffset = 72
-    package static let crashFrameCountOffset = 76
-    package static let crashAddressOffset = 80
-    package static let crashTextLengthOffset = 88
-    package static let crashErrorOffset = 96
-    package static let crashFramesOffset = 128
-    package static let maximumCrashFrames = 64
-    package static let crashTextOffset = 1_024
-    package static let maximumCrashTextBytes = 32_768
-    package static let slotsOffset = 131_072
-    package static let slotBytes = 73_728
+    @inlinable package static var magic: UInt32 { 0x3150_4853 }
+    @inlinable package static var magicOffset: Int { 0 }
+    @inlinable package static var slotCountOffset: Int { 4 }
+    @inlinable package static var cancelOffset: Int { 8 }
+    @inlinable package static var acknowledgesOffset: Int { 12 }
+    @inlinable package static var sharedMemoryOffset: Int { 16 }
+    @inlinable package static var crashStateOffset: Int { 64 }
+    @inlinable package static var crashSignalOffset: Int { 68 }
+    @inlinable package static var crashCodeOffset: Int { 72 }
+    @inlinable package static var crashFrameCountOffset: Int { 76 }
+    @inlinable package static var crashAddressOffset: Int { 80 }
+    @inlinable package static var crashTextLengthOffset: Int { 88 }
+    @inlinable package static var crashErrorOffset: Int { 96 }
+    @inlinable package static var crashFramesOffset: Int { 128 }
+    @inlinable package static var maximumCrashFrames: Int { 64 }
+    @inlinable package static var crashTextOffset: Int { 1_024 }
+    @inlinable package static var maximumCrashTextBytes: Int { 32_768 }
+    @inlinable package static var slotsOffset: Int { 131_072 }
+    @inlinable package static var slotBytes: Int { 73_728 }
 
-    package static let slotDispatchOffset = 0
-    package static let slotBatchOffset = 8
-    package static let slotCountOfRecordsOffset = 16
-    package static let slotCurrentOffset = 20
-    package static let slotAcknowledgedOffset = 24
-    package static let slotFirstOffset = 28
-    package static let slotSinceOffset = 32
-    package static let slotStatesOffset = 64
+    @inlinable package static var slotDispatchOffset: Int { 0 }
+    @inlinable package static var slotBatchOffset: Int { 8 }
+    @inlinable package static var slotCountOfRecordsOffset: Int { 16 }
+    @inlinable package static var slotCurrentOffset: Int { 20 }
+    @inlinable package static var slotAcknowledgedOffset: Int { 24 }
+    @inlinable package static var slotFirstOffset: Int { 28 }
+    @inlinable package static var slotSinceOffset: Int { 32 }
+    @inlinable package static var slotStatesOffset: Int { 64 }
 
-    package static let notBegun: UInt8 = 0
-    package static let begun: UInt8 = 1
-    package static let done: UInt8 = 2
-    package static let notAsked: UInt8 = 3
+    @inlinable package static var notBegun: UInt8 { 0 }
+    @inlinable package static var begun: UInt8 { 1 }
+    @inlinable package static var done: UInt8 { 2 }
+    @inlinable package static var notAsked: UInt8 { 3 }
 
     /// The indexes that the states of a slot are of, from what the page says, which may be anything; nil when it cannot be.
     package static func part(from first: UInt32, ofBatchOf count: UInt32) -> Range<UInt32>? {

@@ -1,23 +1,26 @@
 /// Every limit of the wire, in one place; `docs/wire.md` states them.
 package enum WireLimits {
-    package static let version: UInt8 = 1
-    package static let frameHeaderBytes = 64
-    package static let blockHeaderBytes = 32
-    package static let tableEntryBytes = 24
-    package static let itemHeaderBytes = 8
+    @inlinable package static var version: UInt8 { 1 }
+    @inlinable package static var frameHeaderBytes: Int { 64 }
+    @inlinable package static var blockHeaderBytes: Int { 32 }
+    @inlinable package static var tableEntryBytes: Int { 24 }
+    @inlinable package static var itemHeaderBytes: Int { 8 }
 
-    package static let maximumBatchRecords: UInt32 = 65_536
-    package static let maximumKeyBytes: UInt32 = 65_536
-    package static let maximumValueBytes: UInt32 = 268_435_456
+    @inlinable package static var maximumBatchRecords: UInt32 { 65_536 }
+    @inlinable package static var maximumKeyBytes: UInt32 { 65_536 }
+    @inlinable package static var maximumValueBytes: UInt32 { 268_435_456 }
     /// One GiB of keys and values, and what the tables around them may take.
-    package static let maximumBlocksBytes: UInt32 = 1_107_296_256
-    package static let maximumExtraBytes: UInt32 = 134_217_728
-    package static let maximumMessageBytes = 4_096
-    package static let maximumCheckpointBytes = 67_108_864
-    package static let maximumResumeBytes = 65_536
+    @inlinable package static var maximumBlocksBytes: UInt32 { 1_107_296_256 }
+    @inlinable package static var maximumExtraBytes: UInt32 { 134_217_728 }
+    @inlinable package static var maximumMessageBytes: Int { 4_096 }
+    @inlinable package static var maximumCheckpointBytes: Int { 67_108_864 }
+    @inlinable package static var maximumResumeBytes: Int { 65_536 }
+
+    /// Blocks below this travel in the frame: for so few bytes the detour through the shared memory does not pay.
+    @inlinable package static var sharedBlocksFrom: Int { 16_384 }
 
     /// Stands for "no input record": `STAGE_NO_INPUT`.
-    package static let noInput: UInt32 = 0xFFFF_FFFF
+    @inlinable package static var noInput: UInt32 { 0xFFFF_FFFF }
     /// The first id of what `finish` emits: `STAGE_FINISH_ID_BASE`.
-    package static let finishIdentifierBase: UInt64 = 0x8000_0000_0000_0000
+    @inlinable package static var finishIdentifierBase: UInt64 { 0x8000_0000_0000_0000 }
 }

@@ -23,6 +23,9 @@ import StageWire
     /// The most records that may be emitted.
     var limit = WireLimits.maximumBatchRecords
 
+    /// Where in the shared memory the blocks of the result may be put.
+    var room: SharedPlace?
+
     init(_ kind: Kind, _ request: FrameHeader) {
         self.kind = kind
         self.request = request

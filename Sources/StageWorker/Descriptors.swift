@@ -5,14 +5,21 @@ import Glibc
 /// Moves the descriptors that matter to high numbers, before any code of a plugin runs: what a plugin prints, reads or
 /// closes by its usual number is then harmless.
 enum Descriptors {
-    static func takeForServing() throws(Departure) -> (requests: Int32, answers: Int32, words: Int32, page: Page) {
+    static func takeForServing() throws(Departure) -> (
+        requests: Int32, answers: Int32, words: Int32, page: Page, payloads: PayloadMemory?
+    ) {
         let requests = try lift(0, "requests")
         let answers = try lift(1, "answers")
         let words = try lift(2, "stderr")
         let page = try Page(descriptor: 3)
         close(3)
+        var payloads: PayloadMemory?
+        if page.hasSharedMemory {
+            payloads = try PayloadMemory(reading: 4, writing: lift(5, "payloads"))
+            close(5)
+        }
         try replaceStandardOnes()
-        return (requests, answers, words, page)
+        return (requests, answers, words, page, payloads)
     }
 
     /// `output` is where the description goes.

@@ -4,14 +4,22 @@ import StageWire
 /// Sends frames to the host, from any thread, each whole.
 @safe final class FrameWriter: @unchecked Sendable {
     private let descriptor: Int32
+    private let payloads: PayloadMemory?
     private let lock = Lock()
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    init(descriptor: Int32, payloads: PayloadMemory?) {
+        self.descriptor = descriptor
+        self.payloads = payloads
+    }
 
     /// Sends a frame with at most one block, made of a table and its bytes as they lie in memory.
     ///
-    /// Fills in the lengths and checksums. A host that has gone ends the worker: there is nobody left to work for.
-    func send(_ header: FrameHeader, table: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer, items: [UInt8]) {
+    /// Fills in the lengths and checksums. A block that is large goes into `room`, if it fits there. A host that has gone
+    /// ends the worker: there is nobody left to work for.
+    func send(
+        _ header: FrameHeader, table: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer, items: [UInt8],
+        room: SharedPlace? = nil
+    ) {
         var header = header
         unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { scratch in
             // 0: frame header, 64: block header, 96: eight zeros for the padding, 128: five vectors.
@@ -41,6 +49,17 @@ import StageWire
                     iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: count > 0 ? bytes.count : 0)
                 unsafe vectors[3] = unsafe iovec(iov_base: start + 96, iov_len: padding)
                 unsafe vectors[4] = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: items.baseAddress), iov_len: items.count)
+                let length = Int(header.blocksLength)
+                if let room, let payloads, length >= WireLimits.sharedBlocksFrom, length <= room.length {
+                    unsafe vectors[0] = unsafe iovec(iov_base: start + 64, iov_len: 32)
+                    let block = unsafe UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vectors)[0..<4])
+                    if unsafe payloads.write(block, size: length, at: room.offset) {
+                        header.flags |= FrameHeader.shared
+                        unsafe header.encode(into: UnsafeMutableRawBufferPointer(rebasing: scratch[0..<64]))
+                        for part in 1...3 { unsafe vectors[part].iov_len = 0 }
+                    }
+                    unsafe vectors[0] = unsafe iovec(iov_base: start, iov_len: header.isShared ? 64 : 96)
+                }
                 unsafe write(vectors)
             }
         }

@@ -4,7 +4,8 @@ import StageWire
 
 /// The records of a `process` request as the plugin sees them: an array of `stage_record` that points into the payload.
 ///
-/// The array is kept from batch to batch. Invariant: what it points into is the payload given to the last `load`.
+/// The array is kept from batch to batch. Invariant: what it points into is the payload given to the last `load`, and the
+/// places in the shared memory that it names.
 @safe struct InputBatch: ~Copyable {
     private var records = GrowingBytes()
     private var map = GrowingBytes()
@@ -18,6 +19,11 @@ import StageWire
     /// Where the part of the batch begins that the request is about: a multiple of 65,536.
     private(set) var first: UInt32 = 0
     private var isSubset = false
+    /// Where in the shared memory the answer's blocks may be put.
+    private(set) var room: SharedPlace?
+    /// Where the blocks of the batch are; and the blocks.
+    private var segments: [UnsafeRawBufferPointer] = unsafe []
+    private var places: [Place] = []
 
     private static let anyInput = IndexRanges(count: .max)
 
@@ -33,12 +39,15 @@ import StageWire
         unsafe isSubset ? map.base.map { unsafe UnsafePointer($0.assumingMemoryBound(to: UInt32.self)) } : nil
     }
 
-    /// Validates a `process` request and lays out its records. `payload` stays where it is until the next `load`.
-    mutating func load(_ frame: FrameHeader, payload: UnsafeRawBufferPointer) throws {
-        let blocksLength = Int(frame.blocksLength)
-        let wanted = unsafe try readItems(UnsafeRawBufferPointer(rebasing: payload[blocksLength...]), count: frame.count)
-        let blocks = unsafe UnsafeRawBufferPointer(rebasing: payload[..<blocksLength])
-        let places = unsafe try validate(blocks, stated: frame.count)
+    /// Validates a `process` request and lays out its records. `payload` stays where it is until the next `load`; what the
+    /// request names in `memory` stays until it is answered.
+    mutating func load(_ frame: FrameHeader, payload: UnsafeRawBufferPointer, _ memory: PayloadMemory?) throws {
+        unsafe segments.removeAll(keepingCapacity: true)
+        let inline = unsafe UnsafeRawBufferPointer(rebasing: payload[..<frame.inlineBlocksLength])
+        if unsafe !inline.isEmpty { unsafe segments.append(inline) }
+        let extra = unsafe UnsafeRawBufferPointer(rebasing: payload[frame.inlineBlocksLength...])
+        let wanted = unsafe try readItems(extra, count: frame.count, memory)
+        let inOrder = try validate(stated: frame.count)
 
         batchCount = frame.count
         first = (wanted?.first ?? 0) / WireLimits.maximumBatchRecords * WireLimits.maximumBatchRecords
@@ -49,31 +58,29 @@ import StageWire
         guard unsafe records.reserve(Int(count) * MemoryLayout<stage_record>.stride), map.reserve(isSubset ? Int(count) * 4 : 0)
         else { throw Departure(code: 74, message: "batch \(frame.batch): no memory for its \(count) records") }
 
-        if places.inOrder {
+        if inOrder {
             var index: UInt32 = 0
-            for place in places.blocks {
+            for place in places {
                 for entry in 0..<place.count {
-                    unsafe add(blocks, entryAt: place.table + entry * WireLimits.tableEntryBytes, bytesAt: place.bytes, index, wanted)
+                    unsafe add(TableEntry(loading: place.table, at: entry * WireLimits.tableEntryBytes), place.bytes, index, wanted)
                     index += 1
                 }
             }
         } else {
-            for (index, entry) in unsafe merged(blocks, places.blocks).enumerated() {
-                unsafe add(blocks, entryAt: entry.entry, bytesAt: entry.bytes, UInt32(index), wanted)
+            for unsafe (index, entry) in unsafe merged().enumerated() {
+                unsafe add(entry.entry, entry.bytes, UInt32(index), wanted)
             }
         }
     }
 
-    private mutating func add(
-        _ blocks: UnsafeRawBufferPointer, entryAt offset: Int, bytesAt bytes: Int, _ index: UInt32, _ wanted: IndexRanges?
-    ) {
+    @inline(__always)
+    private mutating func add(_ entry: TableEntry, _ bytes: UnsafeRawPointer, _ index: UInt32, _ wanted: IndexRanges?) {
         if let wanted {
             guard wanted.contains(index) else { return }
             unsafe withUnsafeBytes(of: index) { unsafe map.append($0.baseAddress, 4) }
         }
-        let entry = unsafe TableEntry(loading: blocks, at: offset)
-        guard let base = blocks.baseAddress, let target = unsafe records.base else { return }
-        let key = unsafe base + bytes + Int(entry.offset)
+        guard let target = unsafe records.base else { return }
+        let key = unsafe bytes + Int(entry.offset)
         let record = unsafe stage_record(
             id: entry.identifier, key: stage_bytes(data: key, size: Int(entry.keySize)),
             value: stage_bytes(data: key + Int(entry.keySize), size: Int(entry.valueSize)))
@@ -81,8 +88,11 @@ import StageWire
         unsafe records.count += MemoryLayout<stage_record>.stride
     }
 
-    private mutating func readItems(_ extra: UnsafeRawBufferPointer, count: UInt32) throws -> IndexRanges? {
+    private mutating func readItems(
+        _ extra: UnsafeRawBufferPointer, count: UInt32, _ memory: PayloadMemory?
+    ) throws -> IndexRanges? {
         if !resumes.isEmpty { resumes = [:] }
+        room = nil
         var wanted: IndexRanges?
         var reader = unsafe ItemReader(extra)
         while let item = try reader.next() {
@@ -101,8 +111,13 @@ import StageWire
                         .range, "process frame, resume", found: "input \(resume.input)", expected: "an index below \(count)")
                 }
                 resumes[resume.input] = resume.bytes
+            case .room: room = try item.place(inside: memory?.size ?? 0)
+            case .place:
+                let place = try item.place(inside: memory?.size ?? 0)
+                if let memory { unsafe segments.append(memory.bytes(at: place)) }
             default:
-                throw WireError(.item, "process frame", found: "a \(item.type) item", expected: "ranges and resume items")
+                throw WireError(
+                    .item, "process frame", found: "a \(item.type) item", expected: "ranges, resume, room and place items")
             }
         }
         let asked = wanted?.first.flatMap { first in wanted?.last.map { (first, $0) } } ?? (0, max(count, 1) - 1)
@@ -114,51 +129,53 @@ import StageWire
         return wanted
     }
 
-    private struct Place {
-        var table: Int
-        var bytes: Int
+    /// A block: its table and its bytes, both validated.
+    @safe private struct Place {
+        var table: UnsafeRawBufferPointer
+        var bytes: UnsafeRawPointer
         var count: Int
     }
 
-    private func validate(
-        _ blocks: UnsafeRawBufferPointer, stated: UInt32
-    ) throws -> (blocks: [Place], inOrder: Bool) {
-        var places: [Place] = []
+    /// Finds the blocks; false when their records must be merged.
+    private mutating func validate(stated: UInt32) throws -> Bool {
+        places.removeAll(keepingCapacity: true)
         var inOrder = true
         var lastInput: UInt32 = 0
         var found = 0
-        var start = 0
-        while start < blocks.count {
-            let block = unsafe try Block(decodingHeaderOf: blocks, at: start, name: places.count)
-            _ = unsafe try block.validate(
-                UnsafeRawBufferPointer(rebasing: blocks[start..<start + block.length]), name: places.count,
-                allowed: Self.anyInput)
-            let place = Place(table: start + block.tableOffset, bytes: start + block.bytesOffset, count: Int(block.count))
-            let last = place.table + (place.count - 1) * WireLimits.tableEntryBytes
-            if unsafe TableEntry(loading: blocks, at: place.table).input < lastInput { inOrder = false }
-            lastInput = unsafe TableEntry(loading: blocks, at: last).input
-            found += place.count
-            places.append(place)
-            start += block.length
+        for unsafe blocks in unsafe segments {
+            var start = 0
+            while start < blocks.count {
+                let name = places.count
+                let block = unsafe try Block(decodingHeaderOf: blocks, at: start, name: name)
+                let whole = unsafe UnsafeRawBufferPointer(rebasing: blocks[start..<start + block.length])
+                _ = unsafe try block.validate(whole, name: name, allowed: Self.anyInput)
+                guard let base = whole.baseAddress else { continue }
+                let place = unsafe Place(
+                    table: UnsafeRawBufferPointer(rebasing: whole[block.tableOffset..<block.bytesOffset]),
+                    bytes: base + block.bytesOffset, count: Int(block.count))
+                let last = unsafe place.table.count - WireLimits.tableEntryBytes
+                if unsafe TableEntry(loading: place.table, at: 0).input < lastInput { inOrder = false }
+                lastInput = unsafe TableEntry(loading: place.table, at: last).input
+                found += place.count
+                places.append(place)
+                start += block.length
+            }
         }
         guard found == Int(stated) else {
             throw WireError(.length, "process frame", found: "\(found) records in blocks", expected: "\(stated)")
         }
-        return (places, inOrder)
+        return inOrder
     }
 
     /// The entries of blocks that came in any order, by input; entries of one input keep their order.
-    private func merged(
-        _ blocks: UnsafeRawBufferPointer, _ places: [Place]
-    ) -> [(input: UInt32, entry: Int, bytes: Int)] {
-        var entries: [(input: UInt32, entry: Int, bytes: Int)] = []
+    private func merged() -> [(entry: TableEntry, bytes: UnsafeRawPointer)] {
+        var entries: [(entry: TableEntry, bytes: UnsafeRawPointer)] = unsafe []
         for place in places {
             for index in 0..<place.count {
-                let offset = place.table + index * WireLimits.tableEntryBytes
-                unsafe entries.append((TableEntry(loading: blocks, at: offset).input, offset, place.bytes))
+                unsafe entries.append((TableEntry(loading: place.table, at: index * WireLimits.tableEntryBytes), place.bytes))
             }
         }
-        entries.sort { ($0.input, $0.entry) < ($1.input, $1.entry) }
-        return entries
+        let order = unsafe entries.indices.sorted { unsafe (entries[$0].entry.input, $0) < (entries[$1].entry.input, $1) }
+        return unsafe order.map { unsafe entries[$0] }
     }
 }

@@ -5,18 +5,24 @@ import Glibc
 ///
 /// It may be held between two calls of a plugin (`reserve` and `commit`), which is why it is not a closure's.
 @safe final class Lock: @unchecked Sendable {
-    private let mutex = unsafe cworker_checked_mutex()
+    private let lock: UnsafeMutablePointer<cworker_lock>
+
+    /// Never freed: locks live as long as the worker.
+    init() {
+        unsafe lock = .allocate(capacity: 1)
+        unsafe lock.initialize(to: cworker_lock())
+    }
 
     /// False when this thread holds it already.
     @inline(__always)
-    func take() -> Bool { unsafe pthread_mutex_lock(mutex) == 0 }
+    func take() -> Bool { unsafe cworker_lock_take(lock) != 0 }
 
     /// False when anybody holds it.
     @inline(__always)
-    func takeIfFree() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+    func takeIfFree() -> Bool { unsafe cworker_lock_try(lock) != 0 }
 
     @inline(__always)
-    func release() { unsafe pthread_mutex_unlock(mutex) }
+    func release() { unsafe cworker_lock_release(lock) }
 }
 
 /// A place where threads wait for a condition that other threads make true.

@@ -46,6 +46,8 @@ import Synchronization
     @exclusivity(unchecked) var doneBelow: UInt32 = 0
     @exclusivity(unchecked) var failures: [RecordFailure] = []
     @exclusivity(unchecked) var failureBytes = 0
+    /// Records of this call have failed transiently.
+    @exclusivity(unchecked) var someComeAgain = false
     @exclusivity(unchecked) var sourceFailures: [UnreadableRecord] = []
     @exclusivity(unchecked) var sourceFailureBytes = 0
     @exclusivity(unchecked) var metrics: [MetricItem] = []
@@ -63,6 +65,9 @@ import Synchronization
     var slotNumber: UInt32 { UInt32(slot) }
     /// Partial frames of this slot since the worker began. Under `sending`.
     @exclusivity(unchecked) var partialsSent: UInt32 = 0
+    /// What a request that follows waits for: the last `process` was done, no record of it is to come again, and a sink
+    /// that is synced has said where it stands. Only the thread that serves requests looks at it.
+    @exclusivity(unchecked) private(set) var endedWell = false
 
     /// Room that a plugin writes a value into before it is a record.
     struct Reservation {
@@ -105,6 +110,7 @@ import Synchronization
         unsafe doneBelow = 0
         if unsafe !failures.isEmpty { unsafe failures.removeAll() }
         unsafe failureBytes = 0
+        unsafe someComeAgain = false
         if unsafe !sourceFailures.isEmpty { unsafe sourceFailures.removeAll() }
         unsafe sourceFailureBytes = 0
         if unsafe !metrics.isEmpty { unsafe metrics.removeAll(keepingCapacity: true) }
@@ -124,6 +130,13 @@ import Synchronization
         return unsafe UnsafeRawPointer(face).assumingMemoryBound(to: stage_output.self)
     }
 
+    /// The caller holds `sending`; the call is over.
+    func noteEnd(_ status: CallStatus) {
+        unsafe endedWell =
+            status == .ok && !someComeAgain
+            && (plugin.kind != .sink || !plugin.functions.contains(.sync) || hasCheckpoint)
+    }
+
     /// Ends a call without an answer: `open`, which is answered otherwise.
     func abandon() {
         _ = lock.take()
@@ -140,19 +153,31 @@ import Synchronization
         lock.release()
     }
 
-    /// Finds the output behind a face and takes its lock; nil when the face may not be used now. `leave` gives it back.
+    /// The face that a plugin's pointer is; nil for something else. Its memory is never freed.
     @inline(__always)
-    static func enter(_ pointer: UnsafePointer<stage_output>) -> Output? {
-        guard let context = unsafe pointer.pointee.context else { return nil }
-        let face = unsafe context.assumingMemoryBound(to: cworker_face.self)
-        guard let owner = unsafe face.pointee.owner else { return nil }
-        let output = unsafe Unmanaged<Output>.fromOpaque(owner).takeUnretainedValue()
-        guard output.lock.take() else { return nil }  // a reservation of this very thread is open
-        guard unsafe output.isOpen, unsafe face.pointee.call == output.number else {
-            output.lock.release()
-            return nil
+    static func face(_ pointer: UnsafePointer<stage_output>) -> UnsafeMutablePointer<cworker_face>? {
+        unsafe pointer.pointee.context?.assumingMemoryBound(to: cworker_face.self)
+    }
+
+    /// Finds the output behind a face, takes its lock, and does `body`; `otherwise` when the face may not be used now.
+    ///
+    /// Outputs live as long as the worker: no reference is counted here, several times for each record.
+    @inline(__always)
+    static func using<Result>(
+        _ pointer: UnsafePointer<stage_output>, otherwise: Result, keepsLock: (Result) -> Bool = { _ in false },
+        _ body: (Output) -> Result
+    ) -> Result {
+        guard let face = unsafe face(pointer), let owner = unsafe face.pointee.owner else { return otherwise }
+        return unsafe Unmanaged<Output>.fromOpaque(owner)._withUnsafeGuaranteedRef { output in
+            guard output.lock.take() else { return otherwise }  // a reservation of this very thread is open
+            guard unsafe output.isOpen, unsafe face.pointee.call == output.number else {
+                output.lock.release()
+                return otherwise
+            }
+            let result = body(output)
+            if !keepsLock(result) { output.lock.release() }
+            return result
         }
-        return output
     }
 
     @inline(__always)

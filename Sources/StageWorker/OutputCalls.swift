@@ -84,6 +84,7 @@ extension Output {
                 input: index, kind: kind, retryAfterMilliseconds: kind == .transient ? retryAfter : 0,
                 message: message.text(limit: messageLimit)))
         unsafe failureBytes += message.size
+        if kind == .transient { unsafe someComeAgain = true }
         finish(index, RecordState.failed | (kind == .transient ? RecordState.transient : 0))
         return Code.ok
     }

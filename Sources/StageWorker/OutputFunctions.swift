@@ -13,99 +13,80 @@ enum OutputFunctions {
     }
 
     private static let emit:
-        @convention(c) (UnsafePointer<stage_output>, UInt32, stage_bytes, stage_bytes) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return unsafe output.emit($1, $2, $3)
+        @convention(c) (UnsafePointer<stage_output>, UInt32, stage_bytes, stage_bytes) -> Int32 = { pointer, input, key, value in
+            unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.emit(input, key, value) }
         }
 
     private static let reserve:
         @convention(c) (
             UnsafePointer<stage_output>, UInt32, stage_bytes, Int, UnsafeMutablePointer<UnsafeMutableRawPointer?>
-        ) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            let code = unsafe output.reserve($1, $2, $3, $4)
-            if code != Code.ok { output.leave() }
-            return code
+        ) -> Int32 = { pointer, input, key, size, data in
+            unsafe Output.using(pointer, otherwise: Code.state, keepsLock: { $0 == Code.ok }) {
+                unsafe $0.reserve(input, key, size, data)
+            }
         }
 
     private static let commit: @convention(c) (UnsafePointer<stage_output>, Int) -> Int32 = { pointer, used in
-        guard let context = unsafe pointer.pointee.context else { return Code.state }
-        let face = unsafe context.assumingMemoryBound(to: cworker_face.self)
-        guard let owner = unsafe face.pointee.owner else { return Code.state }
-        let output = unsafe Unmanaged<Output>.fromOpaque(owner).takeUnretainedValue()
-        // The thread that has reserved holds the lock: taking it again fails, and that is the proof.
-        guard !output.lock.take() else {
-            output.lock.release()
-            return Code.state
+        guard let face = unsafe Output.face(pointer), let owner = unsafe face.pointee.owner else { return Code.state }
+        return unsafe Unmanaged<Output>.fromOpaque(owner)._withUnsafeGuaranteedRef { output in
+            // The thread that has reserved holds the lock: taking it again fails, and that is the proof.
+            guard !output.lock.take() else {
+                output.lock.release()
+                return Code.state
+            }
+            guard let made = unsafe output.reservation, unsafe output.isOpen, unsafe face.pointee.call == output.number
+            else { return Code.state }
+            defer { output.leave() }
+            return output.commit(made, used: used == -1 ? nil : used >= 0 ? used : Int.max)
         }
-        guard let made = unsafe output.reservation, unsafe output.isOpen, unsafe face.pointee.call == output.number else { return Code.state }
-        defer { output.leave() }
-        return output.commit(made, used: used == -1 ? nil : used >= 0 ? used : Int.max)
     }
 
     private static let fail:
         @convention(c) (UnsafePointer<stage_output>, UInt32, UInt32, stage_bytes, UInt32) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return unsafe output.fail($1, $2, $3, $4)
+            pointer, input, kind, message, retryAfter in
+            unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.fail(input, kind, message, retryAfter) }
         }
 
     private static let failSource:
         @convention(c) (UnsafePointer<stage_output>, stage_bytes, stage_bytes, stage_bytes) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return unsafe output.failSource($1, $2, $3)
+            pointer, key, value, message in
+            unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.failSource(key, value, message) }
         }
 
-    private static let begin: @convention(c) (UnsafePointer<stage_output>, UInt32) -> Int32 = {
-        guard let output = unsafe Output.enter($0) else { return Code.state }
-        defer { output.leave() }
-        return output.beginRecord($1)
+    private static let begin: @convention(c) (UnsafePointer<stage_output>, UInt32) -> Int32 = { pointer, input in
+        unsafe Output.using(pointer, otherwise: Code.state) { $0.beginRecord(input) }
     }
 
-    private static let done: @convention(c) (UnsafePointer<stage_output>, UInt32) -> Int32 = {
-        guard let output = unsafe Output.enter($0) else { return Code.state }
-        defer { output.leave() }
-        return output.done($1)
+    private static let done: @convention(c) (UnsafePointer<stage_output>, UInt32) -> Int32 = { pointer, input in
+        unsafe Output.using(pointer, otherwise: Code.state) { $0.done(input) }
     }
 
-    private static let checkpoint: @convention(c) (UnsafePointer<stage_output>, stage_bytes) -> Int32 = {
-        guard let output = unsafe Output.enter($0) else { return Code.state }
-        defer { output.leave() }
-        return unsafe output.setCheckpoint($1)
+    private static let checkpoint: @convention(c) (UnsafePointer<stage_output>, stage_bytes) -> Int32 = { pointer, bytes in
+        unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.setCheckpoint(bytes) }
     }
 
     private static let progress:
-        @convention(c) (UnsafePointer<stage_output>, UInt32, UInt64, UInt64) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return output.progress($1, $2, $3)
+        @convention(c) (UnsafePointer<stage_output>, UInt32, UInt64, UInt64) -> Int32 = { pointer, input, done, total in
+            unsafe Output.using(pointer, otherwise: Code.state) { $0.progress(input, done, total) }
         }
 
     private static let heartbeat:
-        @convention(c) (UnsafePointer<stage_output>, UInt32, stage_bytes) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return unsafe output.heartbeat($1, resume: $2)
+        @convention(c) (UnsafePointer<stage_output>, UInt32, stage_bytes) -> Int32 = { pointer, input, bytes in
+            unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.heartbeat(input, resume: bytes) }
         }
 
-    private static let resume: @convention(c) (UnsafePointer<stage_output>, UInt32) -> stage_bytes = {
-        guard let output = unsafe Output.enter($0) else { return unsafe stage_bytes(data: nil, size: 0) }
-        defer { output.leave() }
-        return unsafe output.resume($1)
+    private static let resume: @convention(c) (UnsafePointer<stage_output>, UInt32) -> stage_bytes = { pointer, input in
+        unsafe Output.using(pointer, otherwise: stage_bytes(data: nil, size: 0)) { unsafe $0.resume(input) }
     }
 
     private static let metric:
         @convention(c) (UnsafePointer<stage_output>, UInt32, UnsafePointer<CChar>, Double) -> Int32 = {
-            guard let output = unsafe Output.enter($0) else { return Code.state }
-            defer { output.leave() }
-            return unsafe output.metric($1, $2, $3)
+            pointer, input, name, amount in
+            unsafe Output.using(pointer, otherwise: Code.state) { unsafe $0.metric(input, name, amount) }
         }
 
     private static let explain: @convention(c) (UnsafePointer<stage_output>, stage_bytes, UInt32) -> Void = {
-        guard let output = unsafe Output.enter($0) else { return }
-        defer { output.leave() }
-        unsafe output.explain($1, $2)
+        pointer, message, retryAfter in
+        unsafe Output.using(pointer, otherwise: ()) { unsafe $0.explain(message, retryAfter) }
     }
 }

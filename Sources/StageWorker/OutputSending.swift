@@ -13,6 +13,7 @@ extension Output {
         shut()
         // Nobody but the flusher could touch what follows, and it needs `sending`.
         if unsafe call.kind == .process {
+            noteEnd(status)
             if status == .retry || hasTransientFailures { sendWaitingResumes() }
             if status != .ok {
                 // What is done is said by name; what is not has no outcome, except that a rejected batch keeps what
@@ -52,7 +53,8 @@ extension Output {
         if unsafe hasDropped || !isInOrder {
             rearrange()
         }
-        unsafe writer.send(header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes)
+        unsafe writer.send(
+            header, table: parcel.table.bytes, bytes: parcel.bytes.bytes, items: parcel.items.bytes, room: call.room)
     }
 
     /// Sorts the entries by input and leaves out those of failed records.

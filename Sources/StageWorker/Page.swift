@@ -33,6 +33,9 @@ import StageWire
     /// The host says which partial frames are in the log.
     var hasAcknowledgements: Bool { unsafe base.load(fromByteOffset: PageLayout.acknowledgesOffset, as: UInt32.self) == 1 }
 
+    /// Descriptors 4 and 5 are the memory through which large payloads travel.
+    var hasSharedMemory: Bool { unsafe base.load(fromByteOffset: PageLayout.sharedMemoryOffset, as: UInt32.self) == 1 }
+
     /// The host no longer wants the results of what is under way.
     var isCancelled: Bool { unsafe base.load(fromByteOffset: PageLayout.cancelOffset, as: UInt32.self) != 0 }
 

@@ -58,7 +58,7 @@ import StageWire
             headerFilled = got - taken
         }
         if frame.extraLength > 0 {
-            unsafe try frame.checkExtra(UnsafeRawBufferPointer(rebasing: buffer.bytes[Int(frame.blocksLength)..<size]))
+            unsafe try frame.checkExtra(UnsafeRawBufferPointer(rebasing: buffer.bytes[frame.inlineBlocksLength..<size]))
         } else if frame.extraChecksum != 0 {
             throw WireError(.checksum, "\(frame.type) frame, extra", found: "0x00000000", expected: hex(frame.extraChecksum))
         }

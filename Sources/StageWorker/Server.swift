@@ -9,18 +9,20 @@ import StageWire
     private let page: Page
     private let reader: RequestReader
     private let writer: FrameWriter
+    private let payloads: PayloadMemory?
     private var slots: [Slot] = []
     private var flusher: Flusher?
     private var pool: Pool?
     private var host: HostTable?
     private var own: UnsafeMutableRawPointer?
 
-    init(plugin: PluginTable, page: Page, reader: RequestReader, writer: FrameWriter) {
+    init(plugin: PluginTable, page: Page, reader: RequestReader, writer: FrameWriter, payloads: PayloadMemory?) {
         self.plugin = plugin
         self.page = page
         self.reader = reader
         self.writer = writer
-        slots = [Slot(index: 0, plugin: plugin, page: page, writer: writer)]
+        self.payloads = payloads
+        slots = [Slot(index: 0, plugin: plugin, page: page, writer: writer, payloads: payloads)]
     }
 
     /// Serves until the host says close, or is gone. Throws `Departure`, `WireError`, or `Refusal` when the stage does
@@ -59,10 +61,7 @@ import StageWire
         pool?.drain()
         let slot = slots[0]
         try reader.readPayload(of: request, into: &slot.payload)
-        guard request.type == .open || request.payloadLength == 0 else {
-            throw Departure.confused(
-                "request from the host: \(request.type) with \(request.payloadLength) bytes, expected none")
-        }
+        if request.type != .open { try slot.takeRoom(request) }
         switch request.type {
         case .open:
             do {
@@ -92,8 +91,21 @@ import StageWire
             pool.hand(request, to: index)
         } else {
             try reader.readPayload(of: request, into: &slots[0].payload)
-            unsafe try slots[0].process(request, own, flusher)
+            if request.flags & FrameHeader.follows != 0, unsafe !slots[0].output.endedWell {
+                sendBack(request)
+            } else {
+                unsafe try slots[0].process(request, own, flusher)
+            }
         }
+    }
+
+    /// Answers a request that must not be begun, because the one before it did not end well.
+    private func sendBack(_ request: FrameHeader) {
+        var header = FrameHeader(.result)
+        header.batch = request.batch
+        header.dispatch = request.dispatch
+        header.flags = FrameHeader.notBegun
+        writer.send(header)
     }
 
     private func read(_ request: FrameHeader, _ slot: Slot) throws {
@@ -113,7 +125,7 @@ import StageWire
         let wanted = max(1, Int(opening.parameters.threads))
         let threads = plugin.flags.contains(.reentrant) ? min(wanted, page.slotCount) : 1
         while slots.count < threads {
-            slots.append(Slot(index: slots.count, plugin: plugin, page: page, writer: writer))
+            slots.append(Slot(index: slots.count, plugin: plugin, page: page, writer: writer, payloads: payloads))
         }
         let outputs = slots.map(\.output)
         let host = try HostTable(opening, threads: threads, page: page, outputs: outputs)

@@ -10,6 +10,9 @@ import Synchronization
     let output: Output
     var payload = GrowingBytes()
     private var input = InputBatch()
+    private let payloads: PayloadMemory?
+    /// Where the blocks of the answer to a request without a batch may be put.
+    private var room: SharedPlace?
 
     /// What the functions of a plugin may return.
     static let afterProcess: Set<CallStatus> = [.ok, .retry, .reject, .fatal]
@@ -18,8 +21,9 @@ import Synchronization
 
     private static let keptBytes = 16 << 20
 
-    init(index: Int, plugin: PluginTable, page: Page, writer: FrameWriter) {
+    init(index: Int, plugin: PluginTable, page: Page, writer: FrameWriter, payloads: PayloadMemory?) {
         self.plugin = plugin
+        self.payloads = payloads
         output = Output(plugin: plugin, page: page.slot(index), slot: index, writer: writer)
     }
 
@@ -28,8 +32,9 @@ import Synchronization
         guard let function = unsafe plugin.table.pointee.process else {
             throw Departure.confused("request from the host: a process request for a source")
         }
-        unsafe try input.load(request, payload: payload.bytes)
+        unsafe try input.load(request, payload: payload.bytes, payloads)
         var call = Call(.process, request)
+        call.room = input.room
         call.count = input.count
         call.batchCount = input.batchCount
         call.first = input.first
@@ -49,6 +54,21 @@ import Synchronization
         payload.trim(above: Self.keptBytes)
     }
 
+    /// Takes what a request without a batch may bring along: a room.
+    func takeRoom(_ request: FrameHeader) throws {
+        room = nil
+        guard request.blocksLength == 0 else {
+            throw Departure.confused("request from the host: \(request.type) with \(request.blocksLength) bytes of blocks, expected none")
+        }
+        var reader = unsafe ItemReader(payload.bytes)
+        while let item = try reader.next() {
+            guard item.type == .room else {
+                throw WireError(.item, "\(request.type) frame", found: "a \(item.type) item", expected: "at most a room")
+            }
+            room = try item.place(inside: payloads?.size ?? 0)
+        }
+    }
+
     /// Serves a request without a batch. `body` calls the plugin; nil: it has no such function, and nothing to do.
     func call(
         _ kind: Call.Kind, _ request: FrameHeader, limit: UInt32, allowed: Set<CallStatus>, _ name: String,
@@ -56,6 +76,7 @@ import Synchronization
     ) {
         var call = Call(kind, request)
         call.limit = limit
+        call.room = room
         let face = unsafe output.begin(call)
         let start = cworker_now()
         cworker_clear_error()

@@ -31,13 +31,14 @@ package enum Worker {
         do {
             let moved = try Descriptors.takeForServing()
             wordsDescriptor.store(moved.words, ordering: .relaxed)
-            writer = FrameWriter(descriptor: moved.answers)
+            writer = FrameWriter(descriptor: moved.answers, payloads: moved.payloads)
             var layout = unsafe moved.page.crashLayout
             unsafe try check("crash handler", cworker_watch_crashes(&layout, moved.words))
             do {
                 let plugin = try PluginLibrary.load(path)
                 try Server(
-                    plugin: plugin, page: moved.page, reader: RequestReader(descriptor: moved.requests), writer: writer
+                    plugin: plugin, page: moved.page, reader: RequestReader(descriptor: moved.requests), writer: writer,
+                    payloads: moved.payloads
                 ).run()
             } catch let refusal as Refusal {
                 return refuse(refusal, writer)

@@ -7,11 +7,16 @@ struct Documents: Sendable {
     let count: Int
     var bytes: UInt64 { FileFacts(of: path)?.bytes ?? 0 }
 
-    /// Writes `count` documents of about 300 bytes: the same ones every time.
-    init(_ count: Int, in scratch: Scratch) throws(BenchError) {
+    /// Writes `count` documents of about 300 bytes, or `short` ones of an id alone: the same ones every time.
+    init(_ count: Int, short: Bool = false, in scratch: Scratch) throws(BenchError) {
         self.count = count
-        path = scratch.file("documents.\(count).jsonl")
-        if !fileExists(path) { try checked("write", path, unsafe cbench_generate(path, UInt64(count), 42)) }
+        path = scratch.file("documents.\(count)\(short ? ".short" : "").jsonl")
+        guard !fileExists(path) else { return }
+        if short {
+            try checked("write", path, unsafe cbench_generate_short(path, UInt64(count)))
+        } else {
+            try checked("write", path, unsafe cbench_generate(path, UInt64(count), 42))
+        }
     }
 
     /// Whether an output holds each document once: all of them, or those that the reference job keeps.

@@ -11,6 +11,7 @@ struct Job: Sendable {
         var with: [(String, JSONValue)] = []
         var durable = true
         var standby = 0
+        var workers = 1
     }
 
     var name: String
@@ -25,12 +26,21 @@ struct Job: Sendable {
         return Job(name: name, stages: [read] + stages + [write])
     }
 
+    /// Records of so many bytes from memory, through some stages, to nowhere.
+    static func memory(_ name: String, records: Int, bytes: Int, through stages: [Stage], _ setting: Setting) -> Job {
+        let read = Stage(
+            name: "read", plugin: setting.programs.source,
+            with: [("count", .integer(Int64(records))), ("bytes", .integer(Int64(bytes)))])
+        return Job(name: name, stages: [read] + stages + [Stage(name: "count", plugin: setting.programs.sink)])
+    }
+
     private var document: JSONValue {
         let shown = stages.map { stage -> JSONValue in
             .object([
                 .init("name", .string(stage.name)), .init("plugin", .string(stage.plugin)),
                 .init("with", .object(stage.with.map { JSONValue.Member($0.0, $0.1) })),
                 .init("durable", .boolean(stage.durable)), .init("standby", .integer(Int64(stage.standby))),
+                .init("workers", .integer(Int64(stage.workers))),
                 // The bench kills workers far more often than any stage may die by itself.
                 .init("restart", .object([.init("max", .integer(1_000_000))])),
             ])
@@ -78,8 +88,10 @@ struct Job: Sendable {
 extension Job.Stage {
     /// A stage of the benchmarks' own plugin.
     static func bench(
-        _ name: String, _ setting: Setting, with: [(String, JSONValue)] = [], durable: Bool = true, standby: Int = 0
+        _ name: String, _ setting: Setting, with: [(String, JSONValue)] = [], durable: Bool = true, standby: Int = 0,
+        workers: Int = 1
     ) -> Job.Stage {
-        Job.Stage(name: name, plugin: setting.programs.plugin, with: with, durable: durable, standby: standby)
+        Job.Stage(
+            name: name, plugin: setting.programs.plugin, with: with, durable: durable, standby: standby, workers: workers)
     }
 }

@@ -5,7 +5,8 @@ import StageConfig
 @main enum Main {
     static let benchmarks = [
         ReferenceBenchmark.benchmark, LogsBenchmark.benchmark, RecoveryBenchmark.benchmark, ResumeBenchmark.benchmark,
-        StartBenchmark.benchmark, MemoryBenchmark.benchmark, PartsBenchmark.benchmark,
+        StartBenchmark.benchmark, MemoryBenchmark.benchmark, PartsBenchmark.benchmark, HubBenchmark.benchmark,
+        GrowthBenchmark.benchmark, PeersBenchmark.benchmark, MarksBenchmark.benchmark,
     ]
 
     static func main() {

@@ -11,6 +11,7 @@ enum MemoryBenchmark {
             """,
         options: [
             .numbers("records", "10000,100000,1000000", "documents, one row each"), .number("batch", 100, "records in a batch"),
+            Option(name: "short", value: nil, fallback: "", meaning: "documents of an id alone, for very many of them"),
         ],
         example: "stagehost-bench memory --records 10000,100000",
         run: run)
@@ -26,7 +27,7 @@ enum MemoryBenchmark {
         var first: Double?
         for count in try setting.values.numbers("records") {
             Console.say("\(count) records")
-            let documents = try Documents(count, in: setting.scratch)
+            let documents = try Documents(count, short: setting.values.isSet("short"), in: setting.scratch)
             let output = setting.scratch.file("passed.jsonl")
             var job = Job.lines(
                 "memory", from: documents.path, to: output,

@@ -6,11 +6,12 @@ import StageConfig
 enum ReferenceBenchmark {
     static let benchmark = Benchmark(
         name: "reference",
-        abstract: "the reference job, beside a bare pipe of three native programs",
+        abstract: "the reference job, beside a bare pipe of native programs, and a C prototype",
         details: """
             Documents of about 300 bytes: parse, lower-case and count tokens; drop one in ten; add a CRC; write JSON lines. The
             three steps are the same C functions in both: stages of stagehost between read-lines and write-lines, and programs
-            in a pipe of the shell's kind (64 KiB). Every output is checked for missing and duplicate documents, and that of
+            in a pipe of the shell's kind (64 KiB). The prototype is a host in C with shared memory and a synced checkpoint, and
+            nothing else (Sources/CBench/native/prototype.c). Every output is checked for missing and duplicate documents, and that of
             stagehost against that of the pipe, byte for byte.
             """,
         options: [
@@ -22,11 +23,12 @@ enum ReferenceBenchmark {
 
     private struct Variant {
         var name: String
-        /// Nil: the pipe.
+        /// Nil: a native program.
         var job: Job?
+        var isPrototype = false
     }
 
-    private static let steps = ["normalize", "drop", "seal"]
+    static let steps = ["normalize", "drop", "seal"]
 
     private static func run(_ setting: Setting) throws(BenchError) -> [ResultTable] {
         let documents = try Documents(try setting.values.number("records"), in: setting.scratch)
@@ -40,12 +42,17 @@ enum ReferenceBenchmark {
             return job
         }
         let variants = [
-            Variant(name: "pipe of three native programs"),
+            Variant(name: "pipe of three native programs"), Variant(name: "C prototype", isPrototype: true),
             Variant(name: "stagehost, steps without logs", job: job("cheap", durable: false)),
             Variant(name: "stagehost, every stage durable", job: job("durable", durable: true)),
         ]
         let samples = try Rounds.run(try setting.values.number("rounds"), variants: variants.map(\.name)) {
             index throws(BenchError) -> Child.Usage in
+            if variants[index].isPrototype {
+                let usage = try Prototype.run(documents.path, to: staged, setting)
+                try documents.check(staged, keepsAll: false)
+                return usage
+            }
             guard let job = variants[index].job else {
                 let usage = try NativePipe.run(steps, from: documents.path, to: piped, setting)
                 try documents.check(piped, keepsAll: false)

@@ -31,6 +31,10 @@ struct Report {
         if Self.isDebug { lines.append("debug build: the figures mean nothing") }
         for table in tables {
             lines += ["", table.title]
+            guard !table.columns.isEmpty else {
+                lines += table.remarks
+                continue
+            }
             var shown = TextTable([.init(table.subject)] + table.columns.map { .number($0.title) })
             for row in table.rows {
                 shown.add([row.name] + zip(row.values, table.columns).map { value, column in Self.number(value, column.digits) })

@@ -26,5 +26,11 @@ struct ResultTable: Sendable {
         self.columns = columns
     }
 
+    /// The figure of a row, by its name, in a column, by its key.
+    func value(_ row: String, _ column: String) -> Double? {
+        guard let place = columns.firstIndex(where: { $0.key == column }) else { return nil }
+        return rows.first { $0.name == row }?.values[place]
+    }
+
     mutating func add(_ name: String, _ values: [Double?]) { rows.append((name, values)) }
 }

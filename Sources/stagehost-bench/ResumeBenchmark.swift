@@ -14,12 +14,14 @@ enum ResumeBenchmark {
         options: [
             .number("records", 1_000_000, "documents"), .number("batch", 100, "records in a batch"),
             .number("rounds", 10, "kills"),
+            Option(name: "short", value: nil, fallback: "", meaning: "documents of an id alone, for very many of them"),
         ],
         example: "stagehost-bench resume --records 200000 --rounds 5",
         run: run)
 
     private static func run(_ setting: Setting) throws(BenchError) -> [ResultTable] {
-        let documents = try Documents(try setting.values.number("records"), in: setting.scratch)
+        let documents = try Documents(
+            try setting.values.number("records"), short: setting.values.isSet("short"), in: setting.scratch)
         let batch = try setting.values.number("batch")
         let rounds = try setting.values.number("rounds")
         let page = try ClockPage(setting.scratch.file("clock"))

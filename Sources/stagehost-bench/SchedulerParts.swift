@@ -83,7 +83,7 @@ private final class InstantWorld {
             let facts = PluginFacts(kind: kinds[stage], flags: [], functions: [.read, .process, .sync], maximumWorkers: 0)
             waiting.append(.loaded(id, facts))
         case .open(let id, _, _): waiting.append(.ready(id))
-        case .send(let id, let dispatch, let request): waiting.append(answer(id, dispatch, request))
+        case .send(let id, let dispatch, let request), .sendNext(let id, let dispatch, let request): waiting.append(answer(id, dispatch, request))
         case .close(let id): waiting.append(.exited(id, Death(cause: .exit(0))))
         case .kill(let id, _): waiting.append(.exited(id, Death(cause: .signal(9))))
         case .fetch(let stage, let batch): waiting.append(.fetched(stage: stage, batch: batch, [Self.payload(100)]))

@@ -6,6 +6,13 @@ struct Setting: Sendable {
     let scratch: Scratch
     let programs: Programs
 
+    /// The same folder and programs for another benchmark.
+    init(_ setting: Setting, _ words: [String], of benchmark: Benchmark) throws(BenchError) {
+        values = try OptionValues(words, of: benchmark)
+        scratch = setting.scratch
+        programs = setting.programs
+    }
+
     init(_ values: OptionValues) throws(BenchError) {
         self.values = values
         let binaries = values.text("bin") ?? parentFolder(of: ownProgramPath())
@@ -31,14 +38,19 @@ struct Programs: Sendable {
     var native: String
     /// The plugin with the same steps as stages.
     var plugin: String
+    /// Records from memory, and to nowhere.
+    var source: String
+    var sink: String
 
     init(folder: String) throws(BenchError) {
         stagehost = folder + "/stagehost"
         worker = folder + "/stagehost-worker"
         native = folder + "/stagehost-bench-native"
         plugin = folder + "/libstage-bench.so"
+        source = folder + "/libstage-bench-source.so"
+        sink = folder + "/libstage-bench-sink.so"
         let plugins = ["read-lines", "write-lines"].map { folder + "/libstage-\($0).so" }
-        for path in [stagehost, worker, native, plugin] + plugins where !fileExists(path) {
+        for path in [stagehost, worker, native, plugin, source, sink] + plugins where !fileExists(path) {
             throw .failed("\(path): not there, expected beside stagehost; build all with swift build -c release")
         }
     }

@@ -13,7 +13,10 @@ enum RunSetup {
                 let kind: StageKind = index == 0 ? .source : index == pipeline.stages.count - 1 ? .sink : .transform
                 return stagePolicy(stage, kind, in: pipeline)
             })
-        policy.batchRecords = UInt32(clamping: pipeline.batch.records.value)
+        switch pipeline.batch.records.value {
+        case .records(let count): policy.batchRecords = UInt32(clamping: count)
+        case .automatic: policy.adaptsBatches = true
+        }
         policy.batchBytes = UInt64(clamping: pipeline.batch.bytes.value)
         switch pipeline.sync.value {
         case .interval(let duration): policy.sync = .interval(nanoseconds: duration.nanoseconds)

@@ -24,6 +24,19 @@ import Testing
             descriptors: [nothing.number, output ?? nothing.number, nothing.number], directory: folder)
     }
 
+    @Test func `nobody can change the size of shared memory, or write through the descriptor for readers`() throws {
+        let memory = try SharedMemory(name: "test", size: 1 << 16)
+        for descriptor in [memory.writing.number, memory.reading.number] {
+            #expect(ftruncate(descriptor, 0) != 0)
+            #expect(ftruncate(descriptor, 1 << 17) != 0)
+            #expect(unsafe mmap(nil, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) == MAP_FAILED)
+        }
+        #expect(unsafe pwrite(memory.reading.number, "no", 2, 0) == -1)
+        #expect(unsafe write(memory.writing.number, "stray", 5) == -1, "it would spoil what lies at the beginning")
+        #expect(unsafe pwrite(memory.writing.number, "yes", 3, 100) == 3)
+        #expect(unsafe String(decoding: memory.bytes(100, 3), as: UTF8.self) == "yes")
+    }
+
     private func end(of child: borrowing ChildProcess) -> LinuxIO.ExitStatus? {
         var wait = pollfd(fd: child.pidfd.number, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&wait, 1, 10_000) == 1 ? child.reap() : nil

@@ -4,7 +4,7 @@ import Testing
 @Test func `a file with two stages gets every default`() throws {
     let pipeline = try pipeline(sample())
     #expect(pipeline.name.value == "test" && pipeline.name.origin == .default)
-    #expect(pipeline.batch.records.value == 100 && pipeline.batch.bytes.value == 1 << 20)
+    #expect(pipeline.batch.records.value == .records(100) && pipeline.batch.bytes.value == 1 << 20)
     #expect(pipeline.sync.value == .interval(.milliseconds(200)))
     #expect(pipeline.failures.max.value == nil && pipeline.failures.minimumSample.value == 100)
     let stage = try #require(pipeline.stages.first)
@@ -19,7 +19,7 @@ import Testing
     let text = sample(top: "batch: {records: 5}, window: 3,", source: "workers: 2")
     let environment = ["STAGEHOST_BATCH_RECORDS": "7", "STAGEHOST_STAGES_READ_WORKERS": "8", "STAGEHOST_WINDOW": ""]
     let pipeline = try pipeline(text, set: ["batch.records=9"], environment: environment)
-    #expect(pipeline.batch.records.value == 9)
+    #expect(pipeline.batch.records.value == .records(9))
     #expect(pipeline.batch.records.origin == .flag("--set batch.records=9"))
     #expect(pipeline.stages[0].workers.value == 8)
     #expect(pipeline.stages[0].workers.origin == .environment("STAGEHOST_STAGES_READ_WORKERS"))
@@ -93,7 +93,7 @@ import Testing
 @Test(arguments: [
     (sample(top: "batch: {records: 0},"), "invalid value for batch.records"),
     (sample(top: "batch: {records: 65537},"), "invalid value for batch.records"),
-    (sample(top: "batch: {records: 'auto'},"), "invalid value for batch.records"),
+    (sample(top: "batch: {records: 'many'},"), "invalid value for batch.records"),
     (sample(top: "batch: 5,"), "invalid value for batch"), (sample(top: "bacth: {},"), "unknown key \"bacth\""),
     (sample(top: "sync: 200,"), "invalid value for sync"), (sample(top: "sync: '0',"), "invalid value for sync"),
     (sample(top: "time_limit: 30,"), "invalid value for time_limit"),

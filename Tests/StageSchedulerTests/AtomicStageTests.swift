@@ -133,6 +133,7 @@ import Testing
         }
         bench.start()
         for _ in 0..<4 { try bench.read(3) }
+        // The third was in its pipe already when it had served long enough.
         for _ in 0..<2 { try bench.answer(1) }
         #expect(bench.closed.isEmpty, "the next one is only being loaded")
         try bench.answer(1)
@@ -140,6 +141,49 @@ import Testing
         for _ in 0..<3 { try bench.answer(1) }
         #expect(bench.closed.isEmpty)
         #expect(bench.has(1))
+    }
+
+    @Test func `a batch that stood behind one that did not end well comes again after it`() throws {
+        let bench = Bench { _, facts in facts[1].flags = [.stateful] }
+        bench.start()
+        for _ in 0..<2 { try bench.read(3) }
+        let first = try bench.take(1)
+        let second = try bench.take(1)
+        var outcome = Outcome()
+        outcome.covered = IndexRanges(count: 3)
+        outcome.failures = [RecordFailure(input: 1, kind: .transient, retryAfterMilliseconds: 10, message: "busy")]
+        bench.say(
+            .result(first.worker, first.dispatch, .ok, outcome, message: "", retryMilliseconds: 0, busyNanoseconds: 1000))
+        bench.wait(20)
+        // It is due, but what stands in the pipe comes after it.
+        #expect(!bench.out.contains { bench.scheduler.worker($0.worker)?.stage == 1 })
+        bench.say(.notBegun(second.worker, second.dispatch))
+        let again = try bench.take(1)
+        guard case .process(let batch, _, _, let ranges, _, _, _) = again.request else { return }
+        #expect(batch == 1 && Array(ranges.indexes) == [1])
+    }
+
+    @Test func `a sink that says where it stands has the next batch in its pipe, until a sync is due`() throws {
+        let bench = Bench()
+        bench.start()
+        for _ in 0..<4 { try bench.read(3) }
+        for _ in 0..<4 { try bench.answer(1) }
+        let first = try bench.take(2)
+        #expect(!bench.out.contains { bench.scheduler.worker($0.worker)?.stage == 2 }, "nothing is known of its positions")
+        func answer(_ request: (worker: WorkerID, dispatch: DispatchID, request: Request)) {
+            var outcome = Outcome()
+            outcome.covered = IndexRanges(count: 3)
+            outcome.checkpoint = Checkpoint(position: 1)
+            bench.say(
+                .result(
+                    request.worker, request.dispatch, .ok, outcome, message: "", retryMilliseconds: 0, busyNanoseconds: 1000))
+        }
+        answer(first)
+        let second = try bench.take(2)
+        _ = try bench.take(2)
+        bench.wait(1000)
+        answer(second)
+        #expect(!bench.out.contains { bench.scheduler.worker($0.worker)?.stage == 2 }, "the sync is due")
     }
 
     @Test func `a sink gets a batch only when the logs above have it`() throws {

@@ -50,7 +50,7 @@ final class Bench {
             case .open(let id, let stage, let checkpoint):
                 opened.append((id, stage, checkpoint))
                 if comesUp(stage) { say(.ready(id)) }
-            case .send(let id, let dispatch, let request): out.append((id, dispatch, request))
+            case .send(let id, let dispatch, let request), .sendNext(let id, let dispatch, let request): out.append((id, dispatch, request))
             case .append(let commit):
                 commits.append(commit)
                 if appendsAtOnce, commit.isWhole { say(.appended(stage: commit.stage, batch: commit.batch)) }

@@ -1,4 +1,5 @@
 import CLinux
+import StageModel
 import StageWire
 import Testing
 
@@ -24,6 +25,26 @@ import Testing
                 unsafe #expect(clinux_crc32c(0, base, size) == clinux_crc32c_portable(0, base, size), "\(start), \(size)")
             }
         }
+    }
+
+    @Test func `the checksum of two pieces follows from theirs`() {
+        var random = SeededGenerator(seed: 2)
+        let bytes = (0..<70_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+        for _ in 0..<100 {
+            let size = Int.random(in: 0...bytes.count, using: &random)
+            let cut = Int.random(in: 0...size, using: &random)
+            let (first, second) = (checksum(of: Array(bytes[..<cut])), checksum(of: Array(bytes[cut..<size])))
+            #expect(joined(first, second, count: size - cut) == checksum(of: Array(bytes[..<size])), "\(size), \(cut)")
+        }
+    }
+
+    @Test func `the checksum of validated blocks is that of their bytes`() throws {
+        let records = (0..<40).map { Bytes.Record(UInt64($0), UInt32($0), "key\($0)", "value \($0)") }
+        let blocks = Bytes.block(Array(records[..<25])) + Bytes.block(Array(records[25...]))
+        let summary = try unsafe blocks.withUnsafeBytes {
+            unsafe try BlocksSummary(validating: $0, allowed: IndexRanges(count: 40), maximumRecords: 40)
+        }
+        #expect(summary.checksum == checksum(of: blocks) && summary.records == 40)
     }
 
     @Test func `a checksum can be made in pieces`() {

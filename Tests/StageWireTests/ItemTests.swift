@@ -23,6 +23,19 @@ import Testing
         }
     }
 
+    @Test func `a place comes back as it went, and never from outside the memory`() throws {
+        var writer = ItemWriter()
+        writer.append(.place, SharedPlace(offset: 4096, length: 100))
+        #expect(try read(writer.bytes) { try $0.place(inside: 4196) } == [SharedPlace(offset: 4096, length: 100)])
+        #expect(rule(writer.bytes) { _ = try $0.place(inside: 4195) } == .range)
+        #expect(rule(writer.bytes) { _ = try $0.place(inside: 0) } == .range)
+        for (offset, length) in [(Int.max, 8), (8, Int.max), (4, 8)] {
+            var hostile = ItemWriter()
+            hostile.append(.room, SharedPlace(offset: offset, length: length))
+            #expect(rule(hostile.bytes) { _ = try $0.place(inside: 1 << 20) } == .range)
+        }
+    }
+
     @Test func `every item comes back as it went`() throws {
         let failure = RecordFailure(input: 3, kind: .transient, retryAfterMilliseconds: 250, message: "büsy")
         let source = UnreadableRecord(identifier: 9, key: [1], value: [2, 3], message: "no")

@@ -49,6 +49,11 @@ struct TestFrame {
     let page: UnsafeMutableRawPointer
     private let pageSize: Int
     private var nextDispatch: UInt64 = 0
+    /// The memory that is shared with the worker; nil without.
+    private var memory: UnsafeRawPointer?
+    private var memoryWriting: Int32 = -1
+    /// Where the results of the last request may be put.
+    private var room: SharedPlace?
     private var ended: Int32?
 
     static var buildFolder: URL {
@@ -57,7 +62,7 @@ struct TestFrame {
     static func plugin(_ name: String) -> String { buildFolder.appendingPathComponent("libstage-\(name).so").path }
     static var workerPath: String { buildFolder.appendingPathComponent("stagehost-worker").path }
 
-    init(_ plugin: String, slots: Int = 1) throws {
+    init(_ plugin: String, slots: Int = 1, memorySize: Int = 0) throws {
         let down = try Self.pipe()
         let up = try Self.pipe()
         words = unsafe clinux_memfd("words")
@@ -69,7 +74,18 @@ struct TestFrame {
         unsafe page = mapping
         unsafe page.storeBytes(of: PageLayout.magic, toByteOffset: PageLayout.magicOffset, as: UInt32.self)
         unsafe page.storeBytes(of: UInt32(slots), toByteOffset: PageLayout.slotCountOffset, as: UInt32.self)
-        pid = try Self.spawn([Self.workerPath, plugin], [down.read, up.write, words, file])
+        var descriptors = [down.read, up.write, words, file]
+        if memorySize > 0 {
+            var reading: Int32 = -1
+            guard unsafe clinux_shared_memory("test", memorySize, &reading, &memoryWriting) == 0,
+                let mapping = unsafe mmap(nil, memorySize, PROT_READ, MAP_SHARED, reading, 0), unsafe mapping != MAP_FAILED
+            else { throw TestFailure("no shared memory") }
+            unsafe memory = UnsafeRawPointer(mapping)
+            unsafe page.storeBytes(of: 1, toByteOffset: PageLayout.sharedMemoryOffset, as: UInt32.self)
+            descriptors += [reading, memoryWriting]
+        }
+        pid = try Self.spawn([Self.workerPath, plugin], descriptors)
+        if descriptors.count > 4 { close(descriptors[4]) }
         close(down.read)
         close(up.write)
         close(file)
@@ -86,7 +102,13 @@ struct TestFrame {
         close(requests)
         close(answers)
         close(words)
+        if memoryWriting >= 0 { close(memoryWriting) }
         unsafe munmap(page, pageSize)
+    }
+
+    /// Puts bytes into the shared memory, as the worker of the stage above would.
+    func put(_ bytes: [UInt8], at offset: Int) {
+        _ = unsafe bytes.withUnsafeBytes { unsafe pwrite(memoryWriting, $0.baseAddress, $0.count, off_t(offset)) }
     }
 
     private static func pipe() throws -> (read: Int32, write: Int32) {
@@ -178,16 +200,20 @@ struct TestFrame {
 
     @discardableResult
     func process(
-        _ blocks: [[TestRecord]], batch: UInt64 = 0, flags: UInt16 = 0, only: IndexRanges? = nil, resume: ResumeItem? = nil
+        _ blocks: [[TestRecord]], batch: UInt64 = 0, flags: UInt16 = 0, only: IndexRanges? = nil, resume: ResumeItem? = nil,
+        places: [SharedPlace] = [], sharedRecords: Int = 0, room: SharedPlace? = nil
     ) throws -> UInt64 {
         var header = FrameHeader(.process)
         header.batch = batch
-        header.count = UInt32(blocks.reduce(0) { $0 + $1.count })
+        header.count = UInt32(blocks.reduce(0) { $0 + $1.count } + sharedRecords)
         header.status = 1
         header.flags = flags
         var items = ItemWriter()
         if let only { items.append(only) }
         if let resume { items.append(resume) }
+        for place in places { items.append(.place, place) }
+        if let room { items.append(.room, room) }
+        self.room = room
         return try send(header, blocks: blocks.flatMap(Self.block), items: items)
     }
 
@@ -223,7 +249,13 @@ struct TestFrame {
     private func decode(_ header: FrameHeader, _ payload: [UInt8]) throws -> TestFrame {
         var frame = TestFrame(header: header)
         try unsafe payload.withUnsafeBytes { payload in
-            let blocks = unsafe UnsafeRawBufferPointer(rebasing: payload[..<Int(header.blocksLength)])
+            var blocks = unsafe UnsafeRawBufferPointer(rebasing: payload[..<header.inlineBlocksLength])
+            if header.isShared {
+                guard let memory = unsafe memory, let room, Int(header.blocksLength) <= room.length else {
+                    throw TestFailure("blocks in a room that was not given")
+                }
+                unsafe blocks = UnsafeRawBufferPointer(start: memory + room.offset, count: Int(header.blocksLength))
+            }
             let allowed: IndexRanges? = IndexRanges(count: 65_536)
             _ = try unsafe BlocksSummary(validating: blocks, allowed: allowed, maximumRecords: 65_536)
             var start = 0
@@ -240,7 +272,7 @@ struct TestFrame {
                 }
                 start += block.length
             }
-            let extra = unsafe UnsafeRawBufferPointer(rebasing: payload[Int(header.blocksLength)...])
+            let extra = unsafe UnsafeRawBufferPointer(rebasing: payload[header.inlineBlocksLength...])
             try unsafe header.checkExtra(extra)
             var reader = unsafe ItemReader(extra)
             while let item = try reader.next() {

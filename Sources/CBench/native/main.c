@@ -1,66 +1,18 @@
-/* stagehost-bench-native STEP: one step of the reference job as a program of its own, lines in, lines out: a link of the
- * bare pipe that the stages are measured against. */
-#include <errno.h>
+/* stagehost-bench-native: what stagehost is measured against. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cbench.h"
-
-enum { BLOCK = 1 << 20, LONGEST_LINE = 1 << 20 };
-
-static int write_all(const char *bytes, size_t size) {
-  while (size > 0) {
-    ssize_t written = write(1, bytes, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return 0;
-    bytes += written;
-    size -= (size_t)written;
-  }
-  return 1;
-}
+#include "native.h"
 
 int main(int count, char **arguments) {
-  cbench_step step = count == 2 ? cbench_step_named(arguments[1]) : NULL;
-  if (step == NULL) {
-    fprintf(stderr, "usage: stagehost-bench-native normalize|drop|seal < LINES > LINES\n");
-    return 64;
+  int code = 64;
+  if (count > 1 && strcmp(arguments[1], "hub") == 0) code = native_hub(count - 2, arguments + 2);
+  else if (count > 1 && strcmp(arguments[1], "prototype") == 0) code = native_prototype(count - 2, arguments + 2);
+  else if (count == 2) code = native_step(arguments[1]);
+  if (code == 64) {
+    fprintf(stderr, "usage: stagehost-bench-native normalize|drop|seal < LINES > LINES\n"
+                    "       stagehost-bench-native hub STAGES RECORDS BYTES BATCHES\n"
+                    "       stagehost-bench-native prototype INPUT OUTPUT CHECKPOINT\n");
   }
-  /* What is written for a block is larger than the block by at most CBENCH_ROOM a line: it is sent before it overflows. */
-  size_t room = BLOCK + LONGEST_LINE + CBENCH_ROOM;
-  char *in = malloc(BLOCK + LONGEST_LINE), *out = malloc(room);
-  if (in == NULL || out == NULL) return 70;
-  size_t held = 0, made = 0;
-  for (;;) {
-    ssize_t got = read(0, in + held, BLOCK);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return 74;
-    if (got == 0) break;
-    held += (size_t)got;
-    char *at = in, *end = in + held, *newline;
-    while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-      size_t size = (size_t)(newline - at);
-      if (made + size + CBENCH_ROOM + 1 > room) {
-        if (!write_all(out, made)) return 74;
-        made = 0;
-      }
-      ssize_t written = step(at, size, out + made);
-      if (written == CBENCH_MALFORMED) {
-        fprintf(stderr, "error: line is no document: %.*s\n", (int)(size < 80 ? size : 80), at);
-        return 65;
-      }
-      if (written >= 0) {
-        made += (size_t)written;
-        out[made++] = '\n';
-      }
-      at = newline + 1;
-    }
-    held = (size_t)(end - at);
-    if (held >= LONGEST_LINE) return 65;
-    memmove(in, at, held);
-    if (!write_all(out, made)) return 74;
-    made = 0;
-  }
-  return held == 0 ? 0 : 65;
+  return code;
 }

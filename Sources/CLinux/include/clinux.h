@@ -21,6 +21,8 @@ extern "C" {
 /* CRC32C (Castagnoli, polynomial 0x1EDC6F41 reflected, initial and final XOR 0xFFFFFFFF; RFC 3720 B.4). `crc` is the
  * result so far, 0 to begin with. SSE 4.2 or ARMv8 CRC where the processor has it, a table elsewhere. */
 uint32_t clinux_crc32c(uint32_t crc, const void *data, size_t size);
+/* The checksum of A followed by B, from those of A and of B and the size of B. */
+uint32_t clinux_crc32c_joined(uint32_t first, uint32_t second, size_t second_size);
 /* The table version, always: for tests that compare the two. */
 uint32_t clinux_crc32c_portable(uint32_t crc, const void *data, size_t size);
 
@@ -32,6 +34,10 @@ void clinux_sha256(const void *data, size_t size, uint8_t digest[32]);
 int clinux_pipe2(int descriptors[2]);              /* pipe2(O_CLOEXEC) */
 int clinux_set_pipe_size(int descriptor, int size); /* fcntl(F_SETPIPE_SZ); the new size or -errno */
 int clinux_memfd(const char *name);                /* memfd_create(MFD_CLOEXEC) */
+/* memfd_create, of a size that nobody can change any more (sealed), behind two descriptors: one that can only be read
+ * and mapped for reading, one that can only be written, and stands at its end: what somebody writes to it by mistake has no
+ * room there, and is refused. 0 or -errno. */
+int clinux_shared_memory(const char *name, size_t size, int *reading, int *writing);
 int clinux_epoll_create(void);                     /* epoll_create1(EPOLL_CLOEXEC) */
 enum { CLINUX_POLL_IN = 1, CLINUX_POLL_OUT = 2, CLINUX_POLL_HANGUP = 4, CLINUX_POLL_ERROR = 8 };
 typedef struct clinux_ready {

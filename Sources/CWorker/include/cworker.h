@@ -30,6 +30,8 @@ int cworker_lift(int descriptor);
 void cworker_prepare(void);
 /* Maps the page behind `descriptor` (MAP_SHARED). 0 or -errno. */
 int cworker_map_page(int descriptor, void *_Nullable *_Nonnull page, size_t *_Nonnull size);
+/* The same for memory that is only read. */
+int cworker_map_for_reading(int descriptor, void *_Nullable *_Nonnull memory, size_t *_Nonnull size);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t cworker_now(void);
 /* Flushes stdio and leaves without running anybody's exit handlers. */
@@ -52,8 +54,16 @@ int cworker_alternate_stack(void);
 
 /* ---- Threads ---- */
 
-/* A mutex that knows its owner (PTHREAD_MUTEX_ERRORCHECK): taking it twice is EDEADLK. Never freed. */
-pthread_mutex_t *_Nonnull cworker_checked_mutex(void);
+/* A mutex that knows its owner: the thread id in a word, and a bit when somebody waits (futex). Half the price of glibc's
+ * PTHREAD_MUTEX_ERRORCHECK, and it is taken for every record. All zeros: free. */
+typedef struct cworker_lock {
+  uint32_t word;
+} cworker_lock;
+/* 0 when the calling thread has it already. */
+int cworker_lock_take(cworker_lock *_Nonnull lock);
+/* 0 when anybody has it. */
+int cworker_lock_try(cworker_lock *_Nonnull lock);
+void cworker_lock_release(cworker_lock *_Nonnull lock);
 /* Starts a detached thread with a crash stack of its own. 0 or -errno. A SIGABRT from the host asks where the plugin hangs:
  * threads that call no plugin do not hear it (`hears_abort` 0). */
 int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument, int hears_abort);

@@ -173,7 +173,7 @@ final class SmallRun {
             case .stored(let batch): workers[id.number]?.open(try logs.checkpoint(of: batch, stage: stage))
             }
             events.append(.ready(id))
-        case .send(let id, let dispatch, let request):
+        case .send(let id, let dispatch, let request), .sendNext(let id, let dispatch, let request):
             events += workers[id.number]?.answer(dispatch, request) ?? []
         case .close(let id): events.append(.exited(id, Death(cause: .exit(0))))
         case .kill(let id, _): events.append(.exited(id, Death(cause: .signal(9))))

@@ -39,6 +39,8 @@ extension World {
         switch action {
         case .send(let id, let dispatch, .process(let batch, _, let count, let ranges, _, let replay, _)):
             "send \(id.number) #\(dispatch) batch \(batch) of \(count): \(ranges.ranges)\(replay ? " replay" : "")"
+        case .sendNext(let id, let dispatch, .process(let batch, _, let count, let ranges, _, let replay, _)):
+            "send next \(id.number) #\(dispatch) batch \(batch) of \(count): \(ranges.ranges)\(replay ? " replay" : "")"
         case .send(let id, let dispatch, let request): "send \(id.number) #\(dispatch) \(request)"
         case .append(let commit):
             "append \(commit.stage):\(commit.batch) \(commit.isWhole ? "whole" : "part") \(commit.covered.ranges) letters \(commit.letters.map(\.input)) checkpoint \((commit.checkpoint as? Checkpoint)?.position ?? -1)"

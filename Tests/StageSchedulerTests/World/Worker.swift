@@ -19,6 +19,7 @@ final class Worker {
         var outcome = Outcome()
         var output: [(input: UInt32, item: Item)] = []
         var written: [Item] = []
+        var someComeAgain = false
 
         init(
             _ dispatch: DispatchID, batch: UInt64, items: [Item], left: [UInt32], isReplay: Bool, wantsCheckpoint: Bool
@@ -41,7 +42,9 @@ final class Worker {
     var isAlive = true
     var isOpened = false
     var isClosing = false
-    var inbox: [(DispatchID, Request)] = []
+    var inbox: [(dispatch: DispatchID, request: Request, follows: Bool)] = []
+    /// What a request that follows waits for.
+    var endedWell = false
     var runs: [Run] = []
     var isBusy = false
     var lastSent: UInt64 = 0
@@ -197,19 +200,24 @@ final class Worker {
         return left <= 1
     }
 
-    func receive(_ dispatch: DispatchID, _ request: Request) {
+    func receive(_ dispatch: DispatchID, _ request: Request, follows: Bool = false) {
         world.expect(isOpened && !isClosing, "a request to a worker that is not open")
-        inbox.append((dispatch, request))
+        inbox.append((dispatch, request, follows))
         if !isStopped { serve() } else if waiting.isEmpty { waiting.append { [self] in serve() } }
     }
 
     func serve() {
         guard isAlive, !isStopped else { return }
-        while let (dispatch, request) = inbox.first {
+        while let (dispatch, request, follows) = inbox.first {
             if isBusy { return }
+            if follows, runs.isEmpty, !endedWell {
+                inbox.removeFirst()
+                tell(.notBegun(id, dispatch))
+                continue
+            }
             switch request {
             case .process(let batch, let input, let count, let ranges, _, let replay, let wanted):
-                guard runs.count < plan.policy.threads else { return }
+                guard runs.count < plan.policy.threads, !follows || runs.isEmpty else { return }
                 let items = Block.merged(input)
                 world.expect(items.count == Int(count), "a batch of another size than stated")
                 world.disk.inputs[stage][batch] = items

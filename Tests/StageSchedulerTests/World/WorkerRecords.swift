@@ -10,6 +10,7 @@ extension Worker {
         if dies() { return die(.signal(11)) }
         if world.isRetryDue(stage, plan.retries) {
             runs.removeAll { $0 === run }
+            endedWell = false
             reply(run.dispatch, .retry, Outcome(), milliseconds: world.chance.happens(0.5) ? 20 : 0)
             return serve()
         }
@@ -18,12 +19,14 @@ extension Worker {
                 world.ledger.rejected.insert(Letter(stage: stage, id: run.items[Int(index)].id))
             }
             runs.removeAll { $0 === run }
+            endedWell = false
             world.count("rejected")
             reply(run.dispatch, .reject, Outcome())
             return serve()
         }
         if world.isFatalDue(plan.fatals) {
             runs.removeAll { $0 === run }
+            endedWell = false
             reply(run.dispatch, .fatal, Outcome())
             return serve()
         }
@@ -110,6 +113,7 @@ extension Worker {
             run.outcome.failures.append(RecordFailure(input: index, kind: .permanent, message: "bad"))
             return
         case .transient(let times) where world.failsAgain(stage, item, times):
+            run.someComeAgain = true
             run.outcome.failures.append(
                 RecordFailure(
                     input: index, kind: .transient, retryAfterMilliseconds: world.chance.happens(0.3) ? 30 : 0,
@@ -169,6 +173,9 @@ extension Worker {
             }
         }
         runs.removeAll { $0 === run }
+        endedWell =
+            !run.someComeAgain
+            && (plan.policy.kind != .sink || !plan.functions.contains(.sync) || outcome.checkpoint != nil)
         reply(run.dispatch, .ok, outcome)
         if let soft = plan.policy.softMemoryBytes {
             residentBytes += soft / 4

@@ -122,6 +122,9 @@ final class World {
         case .send(let id, let dispatch, let request):
             checkPromise(id, request)
             worker(id)?.receive(dispatch, request)
+        case .sendNext(let id, let dispatch, let request):
+            checkPromise(id, request)
+            worker(id)?.receive(dispatch, request, follows: true)
         case .close(let id): worker(id)?.close()
         case .kill(let id, let cause): worker(id)?.die(.signal(9), for: cause)
         case .fetch(let stage, let batch): fetch(stage, batch)

@@ -34,6 +34,9 @@ cbench_step cbench_step_named(const char *name);
 /* Writes `count` documents of about 300 bytes, the same ones for the same seed. 0 or -errno. */
 int cbench_generate(const char *path, uint64_t count, uint64_t seed);
 
+/* The same with documents that are an id and nothing else, for jobs of very many. */
+int cbench_generate_short(const char *path, uint64_t count);
+
 /* What an output of the reference job holds, for documents 0 to count - 1 of which each tenth is dropped. */
 typedef struct cbench_verdict {
   uint64_t lines;

@@ -1,0 +1,95 @@
+import LinuxIO
+import StageWire
+import Synchronization
+
+/// The memory through which large payloads travel: workers write into rooms that the host has given them, everybody reads.
+///
+/// The host alone decides who has which room. It is of fixed size; when nothing is free, payloads travel through the pipes.
+/// Rooms may be let go on any thread.
+final class PayloadMemory: Sendable {
+    private static let pageBytes = 4_096
+
+    let memory: SharedMemory
+    /// What nobody has, by offset; neighbours are one range.
+    private let free: Mutex<[Range<Int>]>
+
+    /// nil where the system does not let us.
+    init?(size: Int) {
+        guard let memory = try? SharedMemory(name: "stagehost-payloads", size: size) else { return nil }
+        self.memory = memory
+        free = Mutex([0..<size])
+    }
+
+    /// The lowest free room of `length` bytes, rounded up to pages: what was used before, and is warm, is used again.
+    func room(_ length: Int) -> Room? {
+        let size = Self.rounded(length)
+        let start = free.withLock { free -> Int? in
+            guard let index = free.firstIndex(where: { $0.count >= size }) else { return nil }
+            let start = free[index].lowerBound
+            if free[index].count == size {
+                free.remove(at: index)
+            } else {
+                free[index] = start + size..<free[index].upperBound
+            }
+            return start
+        }
+        return start.map { Room(memory: self, offset: $0, size: size) }
+    }
+
+    fileprivate func release(_ range: Range<Int>) {
+        guard !range.isEmpty else { return }
+        free.withLock { free in
+            var low = 0
+            var high = free.count
+            while low < high {
+                let middle = (low + high) / 2
+                if free[middle].lowerBound < range.lowerBound { low = middle + 1 } else { high = middle }
+            }
+            var merged = range
+            var replaced = low..<low
+            if low < free.count, free[low].lowerBound == range.upperBound {
+                merged = merged.lowerBound..<free[low].upperBound
+                replaced = low..<low + 1
+            }
+            if low > 0, free[low - 1].upperBound == range.lowerBound {
+                merged = free[low - 1].lowerBound..<merged.upperBound
+                replaced = low - 1..<replaced.upperBound
+            }
+            free.replaceSubrange(replaced, with: CollectionOfOne(merged))
+        }
+    }
+
+    fileprivate static func rounded(_ length: Int) -> Int {
+        (max(length, 1) + pageBytes - 1) / pageBytes * pageBytes
+    }
+}
+
+/// A part of the payload memory, given away until this object goes.
+///
+/// One thread at a time until it belongs to a payload; from then on it does not change.
+@safe final class Room: @unchecked Sendable {
+    private let owner: PayloadMemory
+    let offset: Int
+    private(set) var size: Int
+
+    fileprivate init(memory: PayloadMemory, offset: Int, size: Int) {
+        owner = memory
+        self.offset = offset
+        self.size = size
+    }
+
+    deinit { owner.release(offset..<offset + size) }
+
+    var place: SharedPlace { SharedPlace(offset: offset, length: size) }
+
+    /// Its first bytes; valid as long as the room.
+    func bytes(_ count: Int) -> UnsafeRawBufferPointer { unsafe owner.memory.bytes(offset, min(count, size)) }
+
+    /// Gives back what is behind the first `length` bytes.
+    func trim(to length: Int) {
+        let kept = PayloadMemory.rounded(length)
+        guard kept < size else { return }
+        owner.release(offset + kept..<offset + size)
+        size = kept
+    }
+}
