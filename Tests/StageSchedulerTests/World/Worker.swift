@@ -183,7 +183,7 @@ final class Worker {
             inHand += (begun.map { [$0] } ?? run.left).map { run.items[Int($0)] }
         }
         if runs.isEmpty {
-            for case (_, .process(_, let input, _, let ranges, _, false, _)) in inbox {
+            for case (_, .process(_, let input, _, let ranges, _, false, _), false) in inbox {
                 let items = Block.merged(input)
                 inHand += ranges.indexes.map { items[Int($0)] }
             }
