@@ -61,6 +61,10 @@ extension JobReport {
             let sum = HumanNumbers.count(savedRecords.reduce(0, +))
             text += "<p class=\"saved\"><strong>\(resumes == 1 ? "A resume" : "\(resumes) resumes")</strong> saved \(sum) records in the stages from running again, about \(HumanNumbers.seconds(savedSeconds)) of their work.</p>\n"
         }
+        if !view.costs.isEmpty {
+            let saved = view.savedCosts.isEmpty ? "" : "; the last host did not pay again: \(HumanNumbers.amounts(view.savedCosts))"
+            text += "<p class=\"saved\"><strong>Costs</strong>: \(HTML.escaped(HumanNumbers.amounts(view.costs) + saved)).</p>\n"
+        }
         return text
     }
 

@@ -6,15 +6,20 @@ extension JobReport {
         let view = view
         var head = "\(view.job): \(view.state)"
         if let message = view.message { head += " (\(PrintableText.line(message)))" }
+        let discarded = view.discarded > 0 ? ", discarded \(HumanNumbers.count(view.discarded))" : ""
         var lines = [
             head,
-            "read \(HumanNumbers.count(view.read)), written \(HumanNumbers.count(view.written)), filtered \(HumanNumbers.count(view.filtered)), failed \(HumanNumbers.count(view.failed)); \(HumanNumbers.rate(meanRate)) records/s over \(HumanNumbers.clock(seconds: workedSeconds))",
+            "read \(HumanNumbers.count(view.read)), written \(HumanNumbers.count(view.written)), filtered \(HumanNumbers.count(view.filtered)), failed \(HumanNumbers.count(view.failed))\(discarded); \(HumanNumbers.rate(meanRate)) records/s over \(HumanNumbers.clock(seconds: workedSeconds))",
         ]
         if resumes > 0 {
             let records = savedRecords.reduce(0, +)
             lines.append(
                 "\(resumes == 1 ? "a resume" : "\(resumes) resumes") saved \(HumanNumbers.count(records)) records in the stages from running again, about \(HumanNumbers.seconds(savedSeconds)) of their work"
             )
+        }
+        if !view.costs.isEmpty {
+            let saved = view.savedCosts.isEmpty ? "" : "; the last host did not pay again: \(HumanNumbers.amounts(view.savedCosts))"
+            lines.append("costs: \(HumanNumbers.amounts(view.costs))\(saved)")
         }
         lines += [""] + stageTable.lines(width: width)
         if !failures.isEmpty {

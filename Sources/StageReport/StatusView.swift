@@ -26,6 +26,10 @@ package struct StatusView: Sendable {
     package var written: UInt64
     package var filtered: UInt64
     package var failed: UInt64
+    package var discarded: UInt64
+    /// What the plugins report, summed up over the stages; and what of it the last host need not pay again.
+    package var costs: [String: Double]
+    package var savedCosts: [String: Double]
     package var atRisk: UInt64
     package var total: UInt64?
     package var ratePerSecond: Double
@@ -43,6 +47,9 @@ package struct StatusView: Sendable {
         written = records.count("written")
         filtered = records.count("filtered")
         failed = records.count("failed")
+        discarded = records.count("discarded")
+        costs = Dictionary(root.amounts("costs").map { ($0.name, $0.amount) }) { first, _ in first }
+        savedCosts = Dictionary(root["saved"].amounts("costs").map { ($0.name, $0.amount) }) { first, _ in first }
         atRisk = records.count("at_risk")
         total = records.optionalCount("total")
         ratePerSecond = root.number("rate_per_second")

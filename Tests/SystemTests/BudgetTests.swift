@@ -34,6 +34,8 @@ import Testing
         #expect(raised.code == 0, "\(raised.output)")
         #expect(raised.output.contains("not paid again: cents \(Int(spent))"), "\(raised.output)")
         #expect(try cents(of: job) == 800)
+        let report = try job.command("report", "job")
+        #expect(report.output.contains("costs: cents 800; the last host did not pay again: cents \(Int(spent))"), "\(report.output)")
         #expect(job.lines("seen").count == 400)
         #expect(job.outputKeys() == (1...400).map(Input.key))
     }
