@@ -167,20 +167,7 @@ final class WorkerProcess {
     /// Resident memory in bytes, without what it shares with the host and all other workers: that is the host's, and must not
     /// count against a worker's limit. nil when it has ended.
     var residentBytes: UInt64? {
-        guard let text = try? readSmallFile("/proc/\(child.pid)/status") else { return nil }
-        var (resident, shared): (UInt64?, UInt64) = (nil, 0)
-        for line in text.split(separator: UInt8(ascii: "\n")) {
-            if line.starts(with: "VmRSS:".utf8) { resident = Self.kibibytes(line) }
-            if line.starts(with: "RssShmem:".utf8) { shared = Self.kibibytes(line) }
-        }
-        return resident.map { $0 - min($0, shared, UInt64(payloads?.memory.size ?? 0)) }
-    }
-
-    /// The number in a line such as "VmRSS:     1234 kB", as bytes.
-    private static func kibibytes(_ line: some Sequence<UInt8>) -> UInt64 {
-        line.reduce(0) { sum, byte in
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) ? sum &* 10 &+ UInt64(byte - UInt8(ascii: "0")) : sum
-        } &* 1024
+        ProcessMemory(of: child.pid).map { $0.residentBytes - min($0.residentBytes, $0.sharedBytes, UInt64(payloads?.memory.size ?? 0)) }
     }
 
     /// SIGKILL to the whole group.

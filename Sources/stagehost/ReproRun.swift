@@ -59,7 +59,7 @@ struct ReproRun {
                 }
             }
             if monotonicNanoseconds() >= deadline { return .timeout }
-            if let memory, let resident = child.residentBytes, resident > memory { return .memory }
+            if let memory, let found = ProcessMemory(of: child.pid), found.residentBytes > memory { return .memory }
             rest(milliseconds: 5)
         }
     }
