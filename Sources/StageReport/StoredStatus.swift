@@ -226,7 +226,7 @@ package struct StoredStatus: Sendable {
                 switch death.explanation {
                 case .open where death.cause == DeathCause.hostName: break
                 case .open: line += ": being looked into"
-                case .found, .build: line += ": explained by a record"
+                case .found, .build: line += ": explained"
                 case .unexplained: line += ": unexplained"
                 }
                 return (at, line)

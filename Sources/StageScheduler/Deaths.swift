@@ -67,6 +67,10 @@ extension Scheduler {
         stage.tally.settleNewest()
         if inSearch { stage.suspectDeathsInARow += 1 }
         for work in Array(stage.works) { completeIfDone(work, of: stage) }
+        // A verdict has cost two deaths: it must not be lost with the rest of the batch.
+        if stage.isDurable, !stage.isAtomic {
+            for work in stage.works where work.letters.count > work.loggedLetters { log(work, of: stage, whole: false) }
+        }
         if endsProbation { return rollBack(stage, cause.sentence) }
         if !isExternal(cause) { stage.swap?.hasWorked = false }
         if action == .stop || action == .hold {

@@ -117,11 +117,16 @@ extension Scheduler {
     private func mayFollow(_ worker: WorkerState, of stage: StageState) -> Bool {
         guard stage.policy.threads == 1, worker.outstanding.count == 1, let before = worker.outstanding.first,
             before.kind == .process, !before.isSearch, let work = before.work, work.inHand == 1, work.portions.isEmpty,
-            !isWorn(worker, of: stage)
+            !isWorn(worker, of: stage), !isDraining(stage)
         else { return false }
         guard stage.syncsItself else { return true }
         // Each of its entries needs a position of its own, and a `sync` comes between two batches.
         return stage.givesPositions && policy.sync != .everyBatch && (stage.unsynced.isEmpty || !isSyncDue(stage))
+    }
+
+    /// Another worker waits for this one to come to the end of its batch.
+    private func isDraining(_ stage: StageState) -> Bool {
+        if case .draining = stage.swap?.phase { true } else { false }
     }
 
     private func send(

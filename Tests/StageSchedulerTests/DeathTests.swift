@@ -205,6 +205,17 @@ import Testing
         #expect(bench.closed == [old])
     }
 
+    @Test func `a verdict is in the log at once, and not with the rest of its batch`() throws {
+        let bench = Bench { _, facts in facts[1].flags = [] }
+        bench.start()
+        try bench.read(4)
+        while bench.letters.isEmpty {
+            try bench.die(1)
+            bench.wait(10_000)
+        }
+        #expect(!bench.commits.contains { $0.stage == 1 && $0.isWhole })
+    }
+
     @Test func `deaths further back than the window do not count`() throws {
         let bench = Bench { policy, _ in
             policy.stages[1].restart.maximum = 2

@@ -175,7 +175,7 @@ import Testing
     // MARK: - State
 
     @Test func theStateIsHandedOverAndWhoCannotReadItNeverServes() throws {
-        let (job, host) = try running(3_000, "probation: 4, snapshot_every: 3", first: Self.stateful)
+        let (job, host) = try running(5_000, "probation: 4, snapshot_every: 3", first: Self.stateful)
         let foreign = try make("foreign", Self.stateful + ["FORMAT='b'", #"READS="b""#], in: job)
         let refused = try job.command("restart", "job", "work", "--plugin", foreign)
         #expect(refused.code == 69 && refused.output.contains("a state of another format"), "\(refused.output)")
@@ -188,7 +188,7 @@ import Testing
         #expect(taken.code == 0, "\(taken.output)")
         let last = try host.wait()
         #expect(last.code == 0, "\(last.output)")
-        expectWhole(job, 3_000, stateful: true)
+        expectWhole(job, 5_000, stateful: true)
         job.expectNoProcessLeft()
     }
 

@@ -65,9 +65,8 @@ import Testing
         #expect(narrow.split(separator: "\n").allSatisfy { $0.count <= 44 })
         #expect(narrow.split(separator: "\n").count(where: { $0.hasPrefix("trouble") }) == 1, "\(narrow)")
         try terminal.type("q", enter: false)
-        try terminal.until("its end") { $0.contains("exit 0") }
         // The old screen is back, with what stood there.
-        #expect(try terminal.screen().contains("before"))
+        try terminal.until("its end, and what was there before") { $0.contains("exit 0") && $0.contains("before") }
         #expect(try watched.wait().code == 0)
     }
 }

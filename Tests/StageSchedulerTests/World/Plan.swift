@@ -31,9 +31,9 @@ struct Plan {
         for index in stages.indices { Self.rule(&stages[index], &chance, chaos) }
         if chaos.contains(.poison), chance.happens(0.1) {
             let start = UInt64(chance.below(records + 1))
-            // A stage that works in order is taken to be broken at the twentieth.
-            let isInOrder = stages[1].isStateful || stages[1].policy.kind == .sink
-            stages[1].poisonRun = start..<start + UInt64(chance.between(2, isInOrder ? 12 : 40))
+            // More, and a stage that keeps no part of a batch is rightly taken to be broken, again and again.
+            let isInOrder = stages[1].isStateful || stages[1].policy.kind == .sink || !stages[1].policy.durable
+            stages[1].poisonRun = start..<start + UInt64(chance.between(2, isInOrder ? 9 : 40))
             stages[1].policy.onDeath = [:]
         }
         // Under a name of its own: what follows is meant for the plan.

@@ -57,6 +57,7 @@ final class Worker {
     var residentBytes: UInt64 = 0
     /// Stopped: what should happen waits.
     var isStopped = false
+    var wasStopped = false
     var waiting: [() -> Void] = []
 
     init(id: WorkerID, stage: Int, build: Int, world: World) {
@@ -85,6 +86,7 @@ final class Worker {
     func stop(for nanoseconds: UInt64) {
         guard isAlive, !isStopped else { return }
         isStopped = true
+        wasStopped = true
         world.schedule(at: world.now + nanoseconds) { [self] in
             isStopped = false
             let bodies = waiting
@@ -142,7 +144,7 @@ final class Worker {
         let leftInPeace = isClosing && cause == .exit(0)
         if !leftInPeace { world.riskTaken += world.atRisk }
         isAlive = false
-        book(cause, reason, isAccident: isAccident || isStopped)
+        book(cause, reason, isAccident: isAccident || wasStopped)
         if case .garbage = cause { tell(.misbehaved(id, cause)) }
         let crumbs = runs.map { run in
             Breadcrumb(dispatch: run.dispatch, begun: IndexRanges(run.begun.map { [$0] } ?? []))
@@ -170,7 +172,7 @@ final class Worker {
             let hangs = runs.contains { run in
                 run.left.contains { world.plan.deed(of: run.items[Int($0)], at: stage) == .hang }
             }
-            world.expect(isStopped || hangs || runs.isEmpty, "a worker of stage \(stage) is killed that is only slow")
+            world.expect(wasStopped || hangs || runs.isEmpty, "a worker of stage \(stage) is killed that is only slow")
         }
         // What a build does on probation is held against the build alone.
         let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false

@@ -33,8 +33,12 @@ final class HTTPServer {
                     seen[key] = seen.get(key, 0) + 1
                     trouble = troubles.get(key[-1:]) if seen[key] == 1 else None
                     await asyncio.sleep(0.01 if trouble else latency)
+                    held = os.path.exists("hold")
                     while os.path.exists("hold"):
                         await asyncio.sleep(0.005)
+                    if held:
+                        # Turns of the loop, in which it hears of connections that have ended meanwhile.
+                        await asyncio.sleep(0.05)
                     if writer.is_closing() or reader.at_eof():
                         return
                     if trouble == "drop":
