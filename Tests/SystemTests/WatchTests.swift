@@ -65,8 +65,8 @@ import Testing
         #expect(narrow.split(separator: "\n").allSatisfy { $0.count <= 44 })
         #expect(narrow.split(separator: "\n").count(where: { $0.hasPrefix("trouble") }) == 1, "\(narrow)")
         try terminal.type("q", enter: false)
-        // The old screen is back, with what stood there.
-        try terminal.until("its end, and what was there before") { $0.contains("exit 0") && $0.contains("before") }
+        // The shell has its screen again, and nothing of the table is left on it.
+        try terminal.until("its end, without leftovers") { $0.contains("exit 0") && !$0.contains("q quits") && !$0.contains("trouble") }
         #expect(try watched.wait().code == 0)
     }
 }
