@@ -12,7 +12,7 @@ final class HTTPServer {
     let port: Int
 
     private static let script = """
-        import asyncio, json, os, sys, time
+        import asyncio, json, os, select, sys, time
 
         latency = float(sys.argv[1])
         # What goes wrong the first time, by the last digit of the key.
@@ -33,13 +33,12 @@ final class HTTPServer {
                     seen[key] = seen.get(key, 0) + 1
                     trouble = troubles.get(key[-1:]) if seen[key] == 1 else None
                     await asyncio.sleep(0.01 if trouble else latency)
-                    held = os.path.exists("hold")
                     while os.path.exists("hold"):
                         await asyncio.sleep(0.005)
-                    if held:
-                        # Turns of the loop, in which it hears of connections that have ended meanwhile.
-                        await asyncio.sleep(0.05)
-                    if writer.is_closing() or reader.at_eof():
+                    # The kernel knows that the other side has gone before the loop has heard of it.
+                    ended = select.poll()
+                    ended.register(writer.get_extra_info("socket").fileno(), select.POLLRDHUP)
+                    if writer.is_closing() or ended.poll(0):
                         return
                     if trouble == "drop":
                         log.write(f"{key} dropped {time.time():.3f}\\n")
