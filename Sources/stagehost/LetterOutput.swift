@@ -155,7 +155,7 @@ struct LetterTable: LetterOutput {
         lines += summary.lines(width: Screen.width)
         let others = ungrouped + sorted.dropFirst(Self.groupsShown).reduce(0) { $0 + $1.value.count }
         if others > 0 { lines.append("and \(HumanNumbers.count(UInt64(others))) letters of other kinds") }
-        lines.append("\(HumanNumbers.count(UInt64(count))) dead letters")
+        lines.append("\(HumanNumbers.count(UInt64(count))) dead letter\(count == 1 ? "" : "s")")
         Screen.show(lines)
     }
 }
