@@ -8,6 +8,7 @@ final class Scratch: Sendable {
     private let children = Mutex<Set<Int32>>([])
 
     init(in folder: String) throws(BenchError) {
+        // mkdtemp puts a name of its own in the place of the six letters.
         var template = Array((folder + "/stagehost-bench.XXXXXX").utf8CString)
         let made = unsafe template.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return false }
