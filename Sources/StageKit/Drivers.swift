@@ -24,8 +24,19 @@ enum Status {
     static let end = stage_status(STAGE_END)
     static let idle = stage_status(STAGE_IDLE)
 
-    /// The status for an error that concerns a whole call; `otherwise` is for errors that do not say.
+    /// Runs a call of the stage, and answers with what became of it; `otherwise` is for errors that do not say.
     @unsafe static func of(
+        _ output: UnsafePointer<stage_output>, otherwise: stage_status, _ call: () throws -> stage_status
+    ) -> stage_status {
+        do {
+            return try call()
+        } catch {
+            return unsafe of(error, otherwise: otherwise, output)
+        }
+    }
+
+    /// The status for an error that concerns a whole call.
+    @unsafe private static func of(
         _ error: any Error, otherwise: stage_status, _ output: UnsafePointer<stage_output>
     ) -> stage_status {
         switch error {
@@ -53,23 +64,19 @@ final class TransformDriver<T: Transform>: StageDriver {
     override func process(
         _ batch: UnsafePointer<stage_batch>, _ output: UnsafePointer<stage_output>
     ) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try processEach(Batch(batch), output) { record, out throws in
                 try stage.process(record, into: out)
             }
             unsafe try handBackState(of: stage, batch, output)
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
     override func finish(_ output: UnsafePointer<stage_output>) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try stage.finish(into: Output(output, input: STAGE_NO_INPUT))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
@@ -86,13 +93,11 @@ final class ConcurrentDriver<T: ConcurrentTransform>: StageDriver {
     ) -> stage_status {
         // Several threads are in here at once: they share the stage, which is Sendable and is only read.
         let stage = self.stage
-        do {
+        return unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try processEach(Batch(batch), output) { record, out throws in
                 try stage.process(record, into: out)
             }
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
@@ -139,21 +144,17 @@ final class BatchDriver<T: BatchTransform>: StageDriver {
     override func process(
         _ batch: UnsafePointer<stage_batch>, _ output: UnsafePointer<stage_output>
     ) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.reject) {
             unsafe try stage.process(Batch(batch), into: BatchOutput(output))
             unsafe try handBackState(of: stage, batch, output)
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.reject, output)
         }
     }
 
     override func finish(_ output: UnsafePointer<stage_output>) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try stage.finish(into: Output(output, input: STAGE_NO_INPUT))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
@@ -170,11 +171,9 @@ final class ConcurrentBatchDriver<T: ConcurrentBatchTransform>: StageDriver {
     ) -> stage_status {
         // Several threads are in here at once: they share the stage, which is Sendable and is only read.
         let stage = self.stage
-        do {
+        return unsafe Status.of(output, otherwise: Status.reject) {
             unsafe try stage.process(Batch(batch), into: BatchOutput(output))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.reject, output)
         }
     }
 
@@ -187,14 +186,12 @@ final class SourceDriver<T: Source>: StageDriver {
     init(_ stage: T) { self.stage = stage }
 
     override func read(_ limit: ReadLimit, _ output: UnsafePointer<stage_output>) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             switch unsafe try stage.read(upTo: limit, into: SourceOutput(output)) {
             case .more: return Status.ok
             case .end: return Status.end
             case .idle: return Status.idle
             }
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
@@ -209,29 +206,23 @@ final class SinkDriver<T: Sink>: StageDriver {
     override func process(
         _ batch: UnsafePointer<stage_batch>, _ output: UnsafePointer<stage_output>
     ) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.reject) {
             unsafe try stage.write(Batch(batch), into: SinkOutput(output))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.reject, output)
         }
     }
 
     override func sync(_ output: UnsafePointer<stage_output>) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try stage.sync(into: SinkOutput(output))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
     override func finish(_ output: UnsafePointer<stage_output>) -> stage_status {
-        do {
+        unsafe Status.of(output, otherwise: Status.fatal) {
             unsafe try stage.finish(into: SinkOutput(output))
             return Status.ok
-        } catch {
-            return unsafe Status.of(error, otherwise: Status.fatal, output)
         }
     }
 
