@@ -42,19 +42,14 @@ struct WriteCSV: Sink {
         var delimiter: String?
     }
 
-    /// The checkpoint: so much of the file is ours and acknowledged.
-    struct Position: Codable {
-        var bytes: Int
-    }
-
     private let file: OutputFile
     private let format: CSVFormat
     private var rows: [UInt8] = []
 
     init(configuration: Configuration, host: Host) throws {
         format = try CSVFormat(configuration.columns, delimiter: configuration.delimiter ?? ",")
-        file = try OutputFile.ofSink(configuration.path, cutTo: try host.checkpoint(as: Position.self)?.bytes)
-        if file.size == 0, configuration.header ?? true { try append(format.header) }
+        file = try OutputFile.ofSink(configuration.path, host)
+        if file.size == 0, configuration.header ?? true { try file.appendOrRetry(format.header) }
     }
 
     mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
@@ -68,33 +63,15 @@ struct WriteCSV: Sink {
                 try output.fail(index, failure)
             }
         }
-        try append(rows)
-        try acknowledge(output)
-    }
-
-    private func append(_ bytes: [UInt8]) throws {
-        do {
-            try file.append(bytes)
-        } catch {
-            // Also what cannot be helped by waiting is worth a few tries: nothing has been written.
-            throw StageFailure.retry("\(error)")
-        }
+        try file.appendOrRetry(rows)
+        try file.acknowledge(output)
     }
 
     mutating func sync(into output: borrowing SinkOutput) throws {
-        do {
-            try file.sync()
-        } catch {
-            throw StageFailure.fatal("\(error); what was written since the last sync may be lost")
-        }
-        try acknowledge(output)
+        try file.sync(into: output)
     }
 
     mutating func finish(into output: borrowing SinkOutput) throws {
-        try sync(into: output)
-    }
-
-    private func acknowledge(_ output: borrowing SinkOutput) throws {
-        try output.checkpoint(try JSON.encode(Position(bytes: file.size)))
+        try file.sync(into: output)
     }
 }

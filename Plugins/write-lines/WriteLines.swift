@@ -36,18 +36,13 @@ struct WriteLines: Sink {
         var format: Format?
     }
 
-    /// The checkpoint: so much of the file is ours and acknowledged.
-    struct Position: Codable {
-        var bytes: Int
-    }
-
     private let file: OutputFile
     private let format: Format
     private var lines: [UInt8] = []
 
     init(configuration: Configuration, host: Host) throws {
         format = configuration.format ?? .raw
-        file = try OutputFile.ofSink(configuration.path, cutTo: try host.checkpoint(as: Position.self)?.bytes)
+        file = try OutputFile.ofSink(configuration.path, host)
     }
 
     mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
@@ -63,29 +58,15 @@ struct WriteLines: Sink {
                 try output.fail(index, failure)
             }
         }
-        do {
-            try file.append(lines)
-        } catch {
-            // Also what cannot be helped by waiting is worth a few tries: nothing has been written.
-            throw StageFailure.retry("\(error)")
-        }
-        try acknowledge(output)
+        try file.appendOrRetry(lines)
+        try file.acknowledge(output)
     }
 
     mutating func sync(into output: borrowing SinkOutput) throws {
-        do {
-            try file.sync()
-        } catch {
-            throw StageFailure.fatal("\(error); what was written since the last sync may be lost")
-        }
-        try acknowledge(output)
+        try file.sync(into: output)
     }
 
     mutating func finish(into output: borrowing SinkOutput) throws {
-        try sync(into: output)
-    }
-
-    private func acknowledge(_ output: borrowing SinkOutput) throws {
-        try output.checkpoint(try JSON.encode(Position(bytes: file.size)))
+        try file.sync(into: output)
     }
 }

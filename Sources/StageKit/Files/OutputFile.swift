@@ -29,13 +29,14 @@ package final class OutputFile {
         self.size = size
     }
 
-    /// Opens the file of a sink that has it as the option `path`: what the system says is told in the protocol's terms.
-    package static func ofSink(_ path: String, cutTo position: Int?) throws -> OutputFile {
+    /// Opens the file of a sink that has it as the option `path`: cut to its checkpoint; what the system says is told
+    /// in the protocol's terms.
+    package static func ofSink(_ path: String, _ host: Host) throws -> OutputFile {
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw ConfigurationError("path", found: JSON.quote(path), expected: "the path of a file")
         }
         do {
-            return try OutputFile(Array(path.utf8), cutTo: position)
+            return try OutputFile(Array(path.utf8), cutTo: try host.checkpoint(as: Position.self)?.bytes)
         } catch let error as SystemError {
             if error.isOutOfSpace { throw StageFailure.retry("\(error)") }
             throw StageFailure.fatal("\(error)")
@@ -62,5 +63,37 @@ package final class OutputFile {
         if !isFolderSynced { try File.syncFolder(of: file.path) }
         isSynced = true
         isFolderSynced = true
+    }
+}
+
+/// What the sinks that write one file have in common: the length of the file is where they stand.
+extension OutputFile {
+    /// The checkpoint: so much of the file is ours and acknowledged.
+    package struct Position: Codable {
+        package var bytes: Int
+    }
+
+    /// Writes at the end, all or none. What cannot be written is tried again: also what cannot be helped by waiting is worth a
+    /// few tries, because nothing has been written.
+    package func appendOrRetry(_ bytes: [UInt8]) throws {
+        do {
+            try append(bytes)
+        } catch {
+            throw StageFailure.retry("\(error)")
+        }
+    }
+
+    /// Makes durable what was written, and says where the file ends.
+    package func sync(into output: borrowing SinkOutput) throws {
+        do {
+            try sync()
+        } catch {
+            throw StageFailure.fatal("\(error); what was written since the last sync may be lost")
+        }
+        try acknowledge(output)
+    }
+
+    package func acknowledge(_ output: borrowing SinkOutput) throws {
+        try output.checkpoint(try JSON.encode(Position(bytes: size)))
     }
 }
