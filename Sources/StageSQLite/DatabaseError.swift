@@ -18,11 +18,12 @@ package struct DatabaseError: Error, CustomStringConvertible {
     /// What to do about an extended result code of a connection that only reads, where its words say nothing of the cause.
     static func hint(_ extendedCode: Int32) -> String {
         switch extendedCode {
-        // Rollback, recovery, the locks and the index of the log: a connection that must not write cannot do these.
-        case 776, 264, 520, 1288:
+        // A rollback, a recovery.
+        case 776, 264:
             " (a writer was interrupted, and its work must be put in order first: open the database once with a program that may write)"
-        case 14:
-            " (a database in WAL mode needs a folder in which its -shm and -wal files can be made)"
+        // The file cannot be opened, a lock or the index of the log cannot be made, the folder is not to be written to.
+        case 14, 520, 1288, 1544:
+            " (beside a database in WAL mode it must be possible to make the files -wal and -shm: may its folder be written to?)"
         default: ""
         }
     }

@@ -263,6 +263,18 @@ private let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 F
         #expect(try library.open(["database": copy]).read(1).keys == ["1"])
     }
 
+    @Test func `what a killed writer left in the log of a database is read, without a change to either`() throws {
+        let library = try Library("PRAGMA journal_mode = wal; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        let writer = try TestDatabase(library.path)
+        _ = try writer.rows("INSERT INTO t VALUES (2), (3)")
+        let copy = library.folder.path + "/copy.db"
+        for ending in ["", "-wal"] { try FileManager.default.copyItem(atPath: library.path + ending, toPath: copy + ending) }
+        let before = try ["", "-wal"].map { try Data(contentsOf: URL(filePath: copy + $0)) }
+        #expect(before[1].count > 0)
+        #expect(try library.open(["database": copy]).readAll(2).flatMap(\.keys) == ["1", "2", "3"])
+        #expect(try ["", "-wal"].map { try Data(contentsOf: URL(filePath: copy + $0)) } == before)
+    }
+
     @Test func `rows before a damaged page are delivered, and the damage is named`() throws {
         let library = try Library("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t \(numbers.replacing("%", with: "2000")) SELECT i, zeroblob(100) FROM n")
         var bytes = try Data(contentsOf: URL(filePath: library.path))
