@@ -99,7 +99,8 @@ struct ReadSQLite: Source {
             throw ConfigurationError("database", found: JSON.quote(configuration.database), expected: "the file of a database")
         }
         guard (configuration.table == nil) != (configuration.query == nil) else {
-            throw ConfigurationError("query", found: configuration.table == nil ? "neither query nor table" : "query and table", expected: "one of them")
+            let found = configuration.table == nil ? "neither query nor table" : "query and table"
+            throw ConfigurationError("query", found: found, expected: "one of them")
         }
         guard configuration.columns == nil || configuration.table != nil && configuration.value == nil else {
             throw ConfigurationError(path: ["columns"], problem: "go with table, and not with value; a query selects its own")
@@ -167,7 +168,8 @@ struct ReadSQLite: Source {
             guard bytes.count <= Int(STAGE_MAX_KEY_BYTES) else {
                 throw RowProblem(text: "has a record key of \(bytes.count) bytes, above the limit of \(STAGE_MAX_KEY_BYTES)")
             }
-            guard bytes.withStageBytes({ unsafe firstInvalidUTF8(in: $0) == nil }) else { throw RowProblem(text: "has a record key that is not UTF-8") }
+            let isText = bytes.withStageBytes { unsafe firstInvalidUTF8(in: $0) == nil }
+            guard isText else { throw RowProblem(text: "has a record key that is not UTF-8") }
             return bytes
         case let type: throw RowProblem(text: "has \(type.words) for its record key, expected text or an integer")
         }

@@ -32,7 +32,8 @@ struct Selection {
 
         let present = try database.prepare("SELECT * FROM \(input) LIMIT 0", to: "read from \(isTable ? "the table" : "the query")").columnNames
         guard present.count <= Self.maximumColumns else {
-            throw StageFailure.fatal("\(database.path): found \(present.count) columns, expected \(Self.maximumColumns) at most; name those that are needed")
+            throw StageFailure.fatal(
+                "\(database.path): found \(present.count) columns, expected \(Self.maximumColumns) at most; name those that are needed")
         }
         let columns = Columns(present: present, isTable: isTable)
         key = try columns.find(configuration.key, "key")

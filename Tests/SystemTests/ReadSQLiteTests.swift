@@ -75,10 +75,12 @@ import Testing
     @Test func aKeyThatOccursTwiceEndsTheRunAndAMendedTableGoesOn() throws {
         let job = try Job(Self.pipeline(#"table: "log", key: "number""#))
         try makeTable(job, 300)
-        try sql(job, "CREATE TABLE log AS SELECT id AS number, text FROM t; CREATE INDEX log_number ON log (number); INSERT INTO log VALUES (160, 'again')")
+        try sql(job, "CREATE TABLE log AS SELECT id AS number, text FROM t; CREATE INDEX log_number ON log (number)")
+        try sql(job, "INSERT INTO log VALUES (160, 'again')")
         let refused = try job.run()
         #expect(refused.code == 69, "\(refused.output)")
-        #expect(refused.output.contains("in.db: in the key column \"number\" found the key 160 in more than one row, expected each once"), "\(refused.output)")
+        let words = "in.db: in the key column \"number\" found the key 160 in more than one row, expected each once"
+        #expect(refused.output.contains(words), "\(refused.output)")
         try sql(job, "DELETE FROM log WHERE text = 'again'")
         let ended = try job.run()
         #expect(ended.code == 0, "\(ended.output)")
