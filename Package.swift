@@ -49,6 +49,7 @@ let plugins: [Plugin] = [
     Plugin(folder: "write-lines", target: "WriteLines"),
     Plugin(folder: "tally", target: "Tally"),
     Plugin(folder: "write-sqlite", target: "WriteSQLite"),
+    Plugin(folder: "write-postgres", target: "WritePostgres"),
     Plugin(folder: "deduplicate", target: "Deduplicate"),
     Plugin(folder: "template", target: "FillTemplate"),
     Plugin(folder: "run-command", target: "RunCommand"),
@@ -158,8 +159,9 @@ let package = Package(
         tests(
             "StageRuntimeTests",
             ["StageRuntime", "LinuxIO", "StageLog", "StageModel", "StageScheduler", "StageWire"]),
-        tests("PluginTests", ["CStage"]),
+        tests("PluginTests", ["CStage", "TestPostgres"]),
         tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),
-        tests("SystemTests", ["LinuxIO"], exclude: ["Stages"]),
+        tests("SystemTests", ["LinuxIO", "TestPostgres"], exclude: ["Stages"]),
+        .target(name: "TestPostgres", path: "Tests/TestPostgres", swiftSettings: strict),
     ] + pluginTargets
 )
