@@ -27,7 +27,7 @@ enum Catalogue {
     static func check(_ target: Target, on connection: Connection) throws {
         do {
             try connection.execute("EXPLAIN " + target.insertion(rows: 0))
-        } catch let error as ServerError where error.remedy != .reconnect && error.remedy != .tryAgain {
+        } catch let error as ServerError where !error.mayPass {
             throw ServerError("rows cannot be written to \(target.name): \(error)", .giveUp)
         }
     }

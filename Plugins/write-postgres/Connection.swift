@@ -19,6 +19,7 @@ struct Limits {
     private let host: Host
     private let limits: Limits
     private var handle: OpaquePointer?
+    private var lastBeat = ContinuousClock.now
 
     init(_ library: LibPQ, _ options: ConnectionOptions, _ limits: Limits, _ host: Host) throws {
         self.library = library
@@ -89,6 +90,7 @@ struct Limits {
             guard code == 1 else { throw lost() }
             // No more than a chunk is ever kept by libpq.
             try flush()
+            beat()
         }
         rows.removeAll(keepingCapacity: rows.capacity < 4 * Self.chunkBytes)
     }
@@ -155,7 +157,7 @@ struct Limits {
         if let hint = field(.hint) { message += "; " + hint }
         let error = ServerError(state: state, message: message)
         guard unsafe library.status(handle) == LibPQ.connectionIsBad, error.remedy != .giveUp else { return error }
-        return ServerError(error.description, .reconnect)
+        return ServerError(error.description, .reconnect, isOfTheServer: true)
     }
 
     /// What libpq says about a connection that it has lost.
@@ -195,7 +197,7 @@ struct Limits {
             for part in lines where part.contains(mark) {
                 guard let tail = part.components(behind: mark), tail.count > 6, tail.dropFirst(5).first == ":" else { continue }
                 let remedy = ServerError.remedy(for: String(tail.prefix(5)))
-                return ServerError(words, remedy == .giveUp ? .giveUp : .reconnect)
+                return ServerError(words, remedy == .giveUp ? .giveUp : .reconnect, isOfTheServer: true)
             }
         }
         return ServerError(words.isEmpty ? "no connection" : words, .reconnect)
@@ -225,6 +227,14 @@ struct Limits {
         }
     }
 
+    /// A heartbeat, but not more than ten a second.
+    private func beat() {
+        let now = ContinuousClock.now
+        guard now - lastBeat > .milliseconds(90) else { return }
+        lastBeat = now
+        host.heartbeat()
+    }
+
     private var silent: String { "the server has not answered for \(limits.silenceSeconds ?? 0) s" }
 
     /// Waits for the socket, with a heartbeat now and then.
@@ -233,8 +243,9 @@ struct Limits {
         while true {
             var item = pollfd(fd: unsafe library.socket(handle), events: events, revents: 0)
             guard item.fd >= 0 else { return events }
-            if unsafe poll(&item, 1, 100) > 0 { return item.revents & Int16(POLLERR | POLLHUP) != 0 ? events : item.revents }
-            host.heartbeat()
+            let ready = unsafe poll(&item, 1, 100)
+            beat()
+            if ready > 0 { return item.revents & Int16(POLLERR | POLLHUP) != 0 ? events : item.revents }
             if host.isCancelled { throw ServerError("cancelled", .reconnect) }
             if let end, ContinuousClock.now > end { throw ServerError(message(), .reconnect) }
         }

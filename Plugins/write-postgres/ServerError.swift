@@ -14,16 +14,22 @@ struct ServerError: Error, CustomStringConvertible {
 
     let description: String
     let remedy: Remedy
+    /// The server itself has said so: it is there.
+    let isOfTheServer: Bool
 
-    init(_ description: String, _ remedy: Remedy) {
+    init(_ description: String, _ remedy: Remedy, isOfTheServer: Bool = false) {
         self.description = description
         self.remedy = remedy
+        self.isOfTheServer = isOfTheServer
     }
+
+    var mayPass: Bool { remedy == .tryAgain || remedy == .reconnect }
 
     /// An error that the server has reported, with its SQLSTATE.
     init(state: String, message: String) {
         description = message.isEmpty ? "SQLSTATE \(state)" : "\(message) (\(state))"
         remedy = Self.remedy(for: state)
+        isOfTheServer = true
     }
 
     /// By the classes of "Appendix A. PostgreSQL Error Codes" of the manual.

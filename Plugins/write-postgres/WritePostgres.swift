@@ -36,21 +36,38 @@ struct WritePostgres: Sink {
         self.host = host
         let position = try host.checkpoint(as: Position.self)
         history = BatchHistory(checkpoint: position?.batch)
-        do {
-            let connection = try Connection(library, options, settings.limits, host)
-            try Progress.createTables(in: settings.progressSchema, target: settings.create ? settings.target : nil, on: connection)
-            let forms = try Catalogue.forms(of: settings.target, on: connection)
-            writer = RowWriter(settings.target, RowText(forms, maximumBytes: settings.maximumRowBytes))
-            try Catalogue.check(settings.target, on: connection)
-            let run = unsafe getenv("STAGEHOST_RUN").map { unsafe String(cString: $0) } ?? ""
-            let target = (settings.target.schema.map { $0 + "." } ?? "") + settings.target.table
-            let identity = Progress.Identity(run: run, stage: host.stageName, target: target, shard: host.shardIndex)
-            progress = try Progress(identity, in: settings.progressSchema, checkpoint: position?.batch, on: connection)
-            self.connection = connection
-        } catch let error as ServerError {
-            let message = options.redacted("\(error)")
-            throw error.remedy == .reconnect || error.remedy == .tryAgain ? StageFailure.retry(message) : StageFailure.fatal(message)
+        (connection, writer, progress) = try Self.open(settings, options, library, host, checkpoint: position?.batch)
+    }
+
+    /// Connects and gets everything ready. A server that is away is waited for where it has been there before, and also where it says
+    /// itself that it is not ready yet; else it is rather the configuration that is wrong.
+    private static func open(
+        _ settings: Settings, _ options: ConnectionOptions, _ library: LibPQ, _ host: Host, checkpoint: UInt64?
+    ) throws -> (Connection, RowWriter, Progress) {
+        var pauses = Pauses(until: settings.reconnect, host)
+        while true {
+            do {
+                return try ready(Connection(library, options, settings.limits, host), settings, host, checkpoint)
+            } catch let error as ServerError {
+                let message = options.redacted("\(error)")
+                guard error.mayPass else { throw StageFailure.fatal(message) }
+                guard checkpoint != nil || error.isOfTheServer, pauses.rest() else { throw StageFailure.retry(message) }
+                host.log(.warning, "the stage waits for the server: \(message)")
+            }
         }
+    }
+
+    private static func ready(
+        _ connection: Connection, _ settings: Settings, _ host: Host, _ checkpoint: UInt64?
+    ) throws -> (Connection, RowWriter, Progress) {
+        try Progress.createTables(in: settings.progressSchema, target: settings.create ? settings.target : nil, on: connection)
+        let forms = try Catalogue.forms(of: settings.target, on: connection)
+        try Catalogue.check(settings.target, on: connection)
+        let run = unsafe getenv("STAGEHOST_RUN").map { unsafe String(cString: $0) } ?? ""
+        let target = (settings.target.schema.map { $0 + "." } ?? "") + settings.target.table
+        let identity = Progress.Identity(run: run, stage: host.stageName, target: target, shard: host.shardIndex)
+        let progress = try Progress(identity, in: settings.progressSchema, checkpoint: checkpoint, on: connection)
+        return (connection, RowWriter(settings.target, RowText(forms, maximumBytes: settings.maximumRowBytes)), progress)
     }
 
     mutating func write(_ batch: borrowing Batch, into output: borrowing SinkOutput) throws {
@@ -62,7 +79,7 @@ struct WritePostgres: Sink {
 
     /// Writes the batch, however often the connection is lost or the transaction is thrown back, until `reconnect` is over.
     private mutating func persistently(_ batch: borrowing Batch) throws -> [RowWriter.Failure] {
-        var pauses = Pauses(until: settings.reconnect)
+        var pauses = Pauses(until: settings.reconnect, host)
         while true {
             do {
                 return try transaction(batch)
@@ -70,10 +87,9 @@ struct WritePostgres: Sink {
                 // What goes on with it after an error is not worth the doubt; a new connection takes milliseconds.
                 if error.remedy == .reconnect || !recovers() { connection = nil }
                 let message = options.redacted("\(error)")
-                guard error.remedy == .reconnect || error.remedy == .tryAgain else { throw StageFailure.fatal(message) }
-                guard !host.isCancelled, let pause = pauses.next() else { throw StageFailure.retry(message) }
+                guard error.mayPass else { throw StageFailure.fatal(message) }
                 host.log(.warning, "batch \(batch.sequence) is tried again: \(message)")
-                rest(pause)
+                guard pauses.rest() else { throw StageFailure.retry(message) }
             } catch {
                 connection = nil
                 throw error
@@ -107,15 +123,6 @@ struct WritePostgres: Sink {
         return failed
     }
 
-    /// Waits, with a heartbeat now and then.
-    private func rest(_ pause: Duration) {
-        let end = ContinuousClock.now + pause
-        while ContinuousClock.now < end, !host.isCancelled {
-            _ = poll(nil, 0, 20)
-            host.heartbeat()
-        }
-    }
-
     /// Each commit is durable by itself.
     mutating func sync(into output: borrowing SinkOutput) throws {
         if let old = history.didSync() { forgettable = old }
@@ -128,23 +135,5 @@ struct WritePostgres: Sink {
 
     mutating func close() {
         connection = nil
-    }
-}
-
-/// The pauses between tries: from a tenth of a second to five seconds, for so long in all.
-struct Pauses {
-    private let end: ContinuousClock.Instant
-    private var milliseconds = 100.0
-
-    init(until limit: Duration) {
-        end = .now + limit
-    }
-
-    /// Nil when the time is over.
-    mutating func next() -> Duration? {
-        guard ContinuousClock.now < end else { return nil }
-        defer { milliseconds = min(2 * milliseconds, 5000) }
-        // Two that are in each other's way do not come again at the same time.
-        return .milliseconds(milliseconds * Double.random(in: 0.75...1.25))
     }
 }

@@ -101,6 +101,26 @@ struct WritePostgresTests {
         #expect(try job.letters().count == 6)
     }
 
+    /// A lock keeps the sink waiting for longer than its stage's timeout: it is alive, and is left alone.
+    @Test func aStatementThatWaitsIsNoHang() throws {
+        let server = try Self.server.get()
+        try server.waitUntilReady()
+        let (job, rows) = try job(2_000, server)
+        let text = try #require(String(data: job.data("pipeline.json5"), encoding: .utf8))
+        try job.write("pipeline.json5", text.replacing(#"plugin: "write-postgres","#, with: #"plugin: "write-postgres", timeout: "500ms","#))
+        let schema = try #require(text.firstMatch(of: /search_path=(\w+)/)?.1)
+        let host = try job.start()
+        try host.until("rows") { try rows().count > 100 }
+        let lock = Thread { _ = try? server.rows("BEGIN; LOCK TABLE \(schema).rows IN SHARE MODE; SELECT pg_sleep(2)") }
+        lock.start()
+        try host.until("a lock") { try !server.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty }
+        #expect(try rows().count < 1_980)
+        let ended = try host.wait()
+        #expect(ended.code == 0, "\(ended.output)")
+        #expect(job.events("worker_crashed").isEmpty)
+        #expect(try rows().count == 1_980)
+    }
+
     /// A password from the environment is nowhere in what the host writes or says.
     @Test func secretsLeaveNoTrace() throws {
         let server = try Self.server.get()
