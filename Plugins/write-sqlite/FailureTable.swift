@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// The records that failed for good, of the batches that the host may send again.
 ///

@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// Which records of the last committed batch have their outcome in the database.
 ///

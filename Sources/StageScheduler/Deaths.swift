@@ -36,9 +36,9 @@ extension Scheduler {
         // What a build on probation dies of is held against the build, and against nothing else.
         let endsProbation =
             isOnProbation(worker, of: stage) && !isExternal(cause) && !(batchHadDied && stage.swap?.hasWorked ?? false)
+        let crumbs = breadcrumbs(of: death, cause)
         let begun = worker.outstanding.count { request in
-            death.breadcrumbs.isEmpty
-                ? request.startedAt != nil : death.breadcrumbs.contains { $0.dispatch == request.id }
+            crumbs.map { $0.contains { $0.dispatch == request.id } } ?? (request.startedAt != nil)
         }
         for request in worker.outstanding {
             guard let work = request.work else { continue }
@@ -48,9 +48,9 @@ extension Scheduler {
                 continue
             }
             work.build = worker.build
-            let crumb = death.breadcrumbs.first { $0.dispatch == request.id }
+            let crumb = crumbs?.first { $0.dispatch == request.id }
             // What had not been begun knows nothing of the death.
-            guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || request.startedAt != nil && death.breadcrumbs.isEmpty
+            guard action != .restart, !work.isReplay, !work.isFinish, crumb != nil || crumbs == nil && request.startedAt != nil
             else {
                 giveBack(request, to: work, of: stage)
                 continue
@@ -94,9 +94,19 @@ extension Scheduler {
         }
     }
 
+    /// What the worker left of the requests that it was in the middle of; nil when that says nothing. A request of which it
+    /// left nothing had not been begun: one that was sent to a worker that had just died, say. But a worker that has said
+    /// nonsense, or closed its pipes, may have finished requests whose results nobody has heard.
+    private func breadcrumbs(of death: Death, _ cause: DeathCause) -> [Breadcrumb]? {
+        switch cause {
+        case .garbage, .lost: death.breadcrumbs.flatMap { $0.isEmpty ? nil : $0 }
+        default: death.breadcrumbs
+        }
+    }
+
     /// What the tally keeps of a death.
     private func record(of worker: WorkerState, _ death: Death, _ cause: DeathCause) -> DeathRecord {
-        let crumbs = death.breadcrumbs.compactMap { crumb in
+        let crumbs = (death.breadcrumbs ?? []).compactMap { crumb in
             worker.outstanding.first { $0.id == crumb.dispatch }.map { ($0, crumb.begun) }
         }
         let request = crumbs.first?.0 ?? worker.outstanding.first { $0.startedAt != nil }

@@ -111,12 +111,12 @@ package struct Breadcrumb: Sendable, Equatable {
 /// Everything known of a death.
 package struct Death: Sendable {
     package var cause: DeathCause
-    /// Requests that the worker was in the middle of.
-    package var breadcrumbs: [Breadcrumb]
+    /// Requests that the worker was in the middle of; nil when nobody knows.
+    package var breadcrumbs: [Breadcrumb]?
     /// For people: signal, address, frames, the tail of stderr.
     package var evidence: String
 
-    package init(cause: DeathCause, breadcrumbs: [Breadcrumb] = [], evidence: String = "") {
+    package init(cause: DeathCause, breadcrumbs: [Breadcrumb]? = nil, evidence: String = "") {
         self.cause = cause
         self.breadcrumbs = breadcrumbs
         self.evidence = evidence
