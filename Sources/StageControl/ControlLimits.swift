@@ -11,7 +11,7 @@ package enum ControlLimits {
     /// Connections that wait to be let in.
     static let backlog: Int32 = 64
     /// Clients that are sent away before the host looks after its job again.
-    static let refusalsInARow = 64
+    static let refusalsInARow = 16
     /// What a message repeats of the words of a client.
     static let quotedCharacters = 60
 }

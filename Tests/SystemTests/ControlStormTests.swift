@@ -1,0 +1,43 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A thousand clients of the control socket that mean no good, at once and over and over again.
+@Suite struct ControlStormTests {
+    @Test func theJobGoesOnAndItsHostStaysAsItIs() throws {
+        let records = 2_000 * max(1, Storm.rounds(1))
+        let job = try Job(
+            records,
+            Stages.pipeline(
+                Stages.read, Stages.misbehave("each_ms: 1", "workers: 2", name: "slow"), Stages.write, options: "batch: { records: 20 },"))
+        let host = try job.start()
+        try host.until("the first records") { !job.data("output.jsonl").isEmpty }
+        let before = (descriptors: host.descriptors, memory: try #require(host.memory("VmRSS")))
+        let storm = try job.begin(
+            program: "stagehost-bench", "storm", "--job", job.path(".stagehost/job"), "--clients", "1000", "--each-ms", "20", "--json")
+        var descriptors = 0
+        var memory = 0
+        var answers = 0
+        while !host.hasEnded(within: 20) {
+            descriptors = max(descriptors, host.descriptors)
+            memory = max(memory, host.memory("VmRSS") ?? 0)
+            // Somebody who means well is told how the job stands, by the host or from its files.
+            if jsonObject(try job.command("status", "job", "--json").output)?["state"] is String { answers += 1 }
+        }
+        let ended = try host.wait()
+        #expect(ended.code == 0, "\(ended.output)")
+        #expect(job.outputKeys() == (1...records).map(Input.key))
+        #expect(answers > 0)
+        // Sixteen clients, one that is being sent away, and what comes and goes with workers and files.
+        #expect(descriptors <= before.descriptors + 32, "\(before.descriptors), then \(descriptors)")
+        #expect(memory <= before.memory + (32 << 20), "\(before.memory) bytes, then \(memory)")
+        let said = try storm.wait(seconds: 60)
+        #expect(said.code == 0, "\(said.output)")
+        let report = try #require(said.output.firstIndex(of: "{").flatMap { jsonObject(String(said.output[$0...])) }, "\(said.output)")
+        let tables = try #require(report["tables"] as? [[String: Any]])
+        let rows = try #require(tables.first?["rows"] as? [[String: Any]])
+        #expect(rows.count == 8)
+        #expect(rows.allSatisfy { ($0["connections"] as? NSNumber)?.intValue ?? 0 > 0 }, "\(rows)")
+        job.expectNoProcessLeft()
+    }
+}
