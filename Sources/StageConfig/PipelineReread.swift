@@ -64,10 +64,10 @@ extension Pipeline {
 }
 
 extension PipelineChange {
-    private static let ofTheJob: Set = ["description", "window", "failures", "limits", "budget", "memory_reserve"]
+    private static let ofTheJob: Set = ["description", "failures", "limits", "budget", "memory_reserve"]
     private static let ofAStage: Set = [
         "workers", "standby", "timeout", "timeout_per", "memory", "memory_soft", "recycle_after", "snapshot_every", "probation",
-        "retry", "restart", "on", "on_give_up", "rate", "limit", "failures", "window",
+        "retry", "restart", "on", "on_give_up", "rate", "limit", "failures",
     ]
 
     /// Whether a host can take it over while it runs.

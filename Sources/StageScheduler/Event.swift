@@ -185,7 +185,7 @@ package enum Event {
     case discarded(stage: Int, letters: UInt64, refused: UInt64, categories: [String: UInt64], request: UInt64)
     /// What the machine has free, when it was measured; only told where a reserve is asked for.
     case availableMemory(bytes: UInt64)
-    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows, failures,
-    /// budgets. Names, kinds, `durable`, `ordered` and `threads` stay as they were, and so does all that is about batches.
+    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, failures, budgets.
+    /// Names, kinds, `durable`, `ordered`, `threads` and windows stay as they were, and so does all that is about batches.
     case policyChanged(JobPolicy)
 }

@@ -112,6 +112,8 @@ extension Scheduler {
             policy.durable = stage.policy.durable
             policy.ordered = stage.policy.ordered
             policy.threads = stage.policy.threads
+            // What is held beyond a smaller one would take the room for the batch that all below it wait for.
+            policy.window = stage.policy.window
             policyChanged(policy, of: stage)
             stage.throttle.change(policy.rate, at: now)
         }

@@ -98,4 +98,14 @@ import Testing
         #expect(bench.state(1).workers.count == 1 && bench.has(1), "the one with a batch in hand stays")
         #expect(bench.state(1).crashes == 0 && bench.state(1).restarts == 0)
     }
+
+    @Test func `a window does not change under what it holds`() throws {
+        let bench = try busy()
+        var policy = bench.scheduler.policy
+        let before = bench.state(1).policy.window
+        policy.stages[1].window = 1
+        policy.stages[1].retry.attempts = 9
+        bench.say(.policyChanged(policy))
+        #expect(bench.state(1).policy.window == before && bench.state(1).policy.retry.attempts == 9)
+    }
 }

@@ -49,6 +49,25 @@ import Testing
         job.expectNoProcessLeft()
     }
 
+    @Test(.enabled(if: Programs.find("tmux") != nil, "tmux is not here: install it to have a terminal closed"))
+    func inATerminalTheStatusStandsAboveTheTableAndAClosedOneDrains() throws {
+        let job = try job("", 20_000)
+        let terminal = try Terminal(in: job)
+        let state = job.path("state")
+        try terminal.type("clear; \(Programs.folder)/stagehost run pipeline.json5 --state-dir \(state)")
+        try terminal.until("the table") { $0.contains("slow") && $0.contains("records/s") }
+        let host = try #require(Processes.with("run\0pipeline.json5\0--state-dir\0\(state)").first)
+        kill(host, SIGUSR1)
+        try terminal.until("the status above it") { $0.contains("job: running") && $0.contains("at risk") && $0.contains("ETA") }
+        try job.write("pipeline.json5", Self.pipeline("workers: 3"))
+        kill(host, SIGHUP)
+        try terminal.until("the word of the change") { $0.contains("stages.slow.workers 1 → 3") && $0.contains("ETA") }
+        terminal.close()
+        Processes.expectNone(with: "run\0pipeline.json5\0--state-dir\0\(state)")
+        let finished = try #require(job.objects("state/job/events.jsonl").last)
+        #expect(finished["event"] as? String == "job_finished" && finished["state"] as? String == "interrupted", "\(finished)")
+    }
+
     // MARK: - The pipeline file, read again
 
     @Test func anotherRateTakesEffectAtOnce() throws {

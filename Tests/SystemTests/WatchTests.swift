@@ -74,7 +74,7 @@ import Testing
 }
 
 /// A terminal without anybody before it: a tmux server of its own.
-private final class Terminal {
+final class Terminal {
     private let socket: String
     private let output: String
     private let tmux: String
@@ -86,7 +86,9 @@ private final class Terminal {
         try run("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "150", "-y", "24", "-c", job.folder, "env", "PS1=$ ", "sh")
     }
 
-    deinit { _ = try? run("kill-server") }
+    deinit { close() }
+
+    func close() { _ = try? run("kill-server") }
 
     /// Not by `Process`: the server would keep, for good, the pipes that other tests have open at this moment.
     @discardableResult

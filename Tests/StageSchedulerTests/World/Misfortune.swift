@@ -129,6 +129,7 @@ extension World {
             job.stages[index].rate.burst = nil
             job.stages[index].workers = chance.between(1, 4)
             job.stages[index].standby = chance.between(0, 2)
+            // Without effect: see `policyChanged`.
             job.stages[index].window = chance.between(2, 8)
             job.stages[index].retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
         }
