@@ -58,10 +58,10 @@ import Testing
         try terminal.until("the table") { $0.contains("slow") && $0.contains("records/s") }
         let host = try #require(Processes.with("run\0pipeline.json5\0--state-dir\0\(state)").first)
         kill(host, SIGUSR1)
-        try terminal.until("the status above it") { $0.contains("job: running") && $0.contains("at risk") && $0.contains("ETA") }
+        try terminal.until("the status above it") { $0.contains("job: running") && $0.contains("at risk") && $0.contains("in/s") }
         try job.write("pipeline.json5", Self.pipeline("workers: 3"))
         kill(host, SIGHUP)
-        try terminal.until("the word of the change") { $0.contains("stages.slow.workers 1 → 3") && $0.contains("ETA") }
+        try terminal.until("the word of the change") { $0.contains("stages.slow.workers 1 → 3") && $0.contains("in/s") }
         terminal.close()
         Processes.expectNone(with: "run\0pipeline.json5\0--state-dir\0\(state)")
         let finished = try #require(job.objects("state/job/events.jsonl").last)
