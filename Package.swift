@@ -48,7 +48,8 @@ let plugins: [Plugin] = [
     Plugin(folder: "keep", target: "Keep"),
     Plugin(folder: "write-lines", target: "WriteLines"),
     Plugin(folder: "tally", target: "Tally"),
-    Plugin(folder: "write-sqlite", target: "WriteSQLite"),
+    Plugin(folder: "read-sqlite", target: "ReadSQLite", dependencies: ["StageKit", "StageSQLite"]),
+    Plugin(folder: "write-sqlite", target: "WriteSQLite", dependencies: ["StageKit", "StageSQLite"]),
     Plugin(folder: "deduplicate", target: "Deduplicate"),
     Plugin(folder: "template", target: "FillTemplate"),
     Plugin(folder: "run-command", target: "RunCommand"),
@@ -64,6 +65,10 @@ let onlyTheEntry: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
 ]
 
+/// A plugin in C needs no Swift runtime, but the driver names it, and the object that registers with it, for every library: to load
+/// it was a quarter of the start of such a plugin's worker.
+let withoutRuntime: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
+
 /// The worker brings its own Swift runtime along: half of its start was the loading of runtime libraries, and a plugin in C needs
 /// none. None of its symbols are to be seen, so that a plugin in Swift has its own runtime and never meets this one.
 let selfContained: [LinkerSetting] = [
@@ -76,7 +81,7 @@ let pluginTargets: [Target] = plugins.map { plugin in
     plugin.inC
         ? .target(
             name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)",
-            publicHeadersPath: "include", cSettings: strictC)
+            publicHeadersPath: "include", cSettings: strictC, linkerSettings: withoutRuntime)
         : .target(
             name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)", exclude: plugin.exclude,
             swiftSettings: strict, linkerSettings: onlyTheEntry)
@@ -103,6 +108,7 @@ let package = Package(
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CWorker", dependencies: ["CStage"], cSettings: strictC),
         .target(name: "StageKit", dependencies: ["CStage"], swiftSettings: strict),
+        .target(name: "StageSQLite", dependencies: ["StageKit"], swiftSettings: strict),
         module("LinuxIO", ["CLinux"]),
         module("StageModel", []),
         module("StageWire", ["CLinux", "StageModel"]),
@@ -129,13 +135,13 @@ let package = Package(
         .target(name: "CBench", dependencies: ["CLinux"], path: "Sources/CBench/work", cSettings: strictC),
         .target(
             name: "BenchStage", dependencies: ["CBench", "CStage"], path: "Sources/CBench/stage",
-            publicHeadersPath: "include", cSettings: strictC),
+            publicHeadersPath: "include", cSettings: strictC, linkerSettings: withoutRuntime),
         .target(
             name: "BenchSource", dependencies: ["CStage"], path: "Sources/CBench/source", publicHeadersPath: "include",
-            cSettings: strictC),
+            cSettings: strictC, linkerSettings: withoutRuntime),
         .target(
             name: "BenchSink", dependencies: ["CStage"], path: "Sources/CBench/sink", publicHeadersPath: "include",
-            cSettings: strictC),
+            cSettings: strictC, linkerSettings: withoutRuntime),
         .executableTarget(
             name: "stagehost-bench-native", dependencies: ["CBench"], path: "Sources/CBench/native", cSettings: strictC),
         .executableTarget(

@@ -1,3 +1,5 @@
+import StageSQLite
+
 /// The records that failed for good, of the batches that the host may send again.
 ///
 /// A row stands in the transaction of its batch: whoever finds the batch committed finds its failures, too, and can fail

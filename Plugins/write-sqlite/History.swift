@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// What of this run is in the database, and what of a request is therefore not to be done again.
 ///

@@ -1,3 +1,5 @@
+import StageSQLite
+
 /// Which records of the last committed batch have their outcome in the database.
 ///
 /// The batches before it are there as a whole, because the host sends a batch only when the one before it is done. The

@@ -1,3 +1,5 @@
+import StageSQLite
+
 /// Whose progress it is: the run, the stage, the table and the shard. The key of every table that the plugin keeps for
 /// itself.
 struct ProgressIdentity {

@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// The last committed batch of each run, stage and table, kept in the database itself, so that data and progress cannot
 /// disagree.

@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// Writes one record as one row.
 struct RowWriter {

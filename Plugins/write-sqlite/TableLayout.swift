@@ -1,4 +1,5 @@
 import StageKit
+import StageSQLite
 
 /// Which columns the table has, and what goes into each.
 struct TableLayout {
@@ -83,9 +84,4 @@ struct TableLayout {
         let places = columns.map { _ in "?" }.joined(separator: ", ")
         return "INSERT \(upsert == nil ? "" : "OR REPLACE ")INTO \(quoted(table)) (\(names)) VALUES (\(places))"
     }
-}
-
-/// An SQL identifier in its quotes.
-func quoted(_ name: String) -> String {
-    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
 }

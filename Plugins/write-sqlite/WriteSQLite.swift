@@ -1,5 +1,6 @@
 import Glibc
 public import StageKit
+import StageSQLite
 
 @c @implementation
 public func stage_plugin_v1() -> StageTable { unsafe exportStage(WriteSQLite.self) }
@@ -64,7 +65,9 @@ struct WriteSQLite: Sink {
         let table = try TableLayout(configuration)
         do {
             try Paths.createFolder(of: Array(configuration.database.utf8))
-            let database = try Database(configuration.database, busyTimeoutMilliseconds: timeout)
+            let database = try Database(configuration.database, .readWrite, busyTimeoutMilliseconds: timeout)
+            try database.execute("PRAGMA journal_mode = WAL")
+            try database.execute("PRAGMA synchronous = NORMAL")
             self.database = database
             let position = try host.checkpoint(as: Position.self)
             try database.transaction {
@@ -79,7 +82,7 @@ struct WriteSQLite: Sink {
         } catch let error as SystemError {
             throw StageFailure.fatal("\(error)")
         } catch let error as DatabaseError {
-            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+            throw error.stageFailure
         }
     }
 
@@ -91,7 +94,7 @@ struct WriteSQLite: Sink {
             if !request.new.isEmpty { try write(request, of: batch, into: output) }
             history.didAnswer(request)
         } catch let error as DatabaseError {
-            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+            throw error.stageFailure
         }
         // Not the last batch in the database: the host has heard of no more than this one.
         try output.checkpoint(try JSON.encode(Position(batch: batch.sequence)))
@@ -123,7 +126,7 @@ struct WriteSQLite: Sink {
         do {
             try history.makeDurable()
         } catch let error as DatabaseError {
-            throw error.mayPass ? StageFailure.retry("\(error)") : StageFailure.fatal("\(error)")
+            throw error.stageFailure
         }
         if let batch = history.acknowledged { try output.checkpoint(try JSON.encode(Position(batch: batch))) }
     }

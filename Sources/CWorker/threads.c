@@ -23,6 +23,11 @@ int cworker_lock_try(cworker_lock *lock) {
   return __atomic_compare_exchange_n(&lock->word, &nobody, own_number(), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+/* Only the owner itself can find its number here. */
+int cworker_lock_is_mine(const cworker_lock *lock) {
+  return (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~SOMEBODY_WAITS) == own_number();
+}
+
 /* Whoever has had to wait cannot know whether others still do: it takes the lock with the bit set. */
 static void wait_for(cworker_lock *lock) {
   for (;;) {
@@ -38,7 +43,7 @@ static void wait_for(cworker_lock *lock) {
 
 int cworker_lock_take(cworker_lock *lock) {
   if (cworker_lock_try(lock)) return 1;
-  if ((__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~SOMEBODY_WAITS) == own_number()) return 0;
+  if (cworker_lock_is_mine(lock)) return 0;
   wait_for(lock);
   return 1;
 }

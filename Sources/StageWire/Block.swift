@@ -1,13 +1,14 @@
 package import StageModel
 
 /// One entry of a block's table.
-package struct TableEntry: Sendable, Equatable {
-    package var identifier: UInt64
-    package var input: UInt32
-    package var offset: UInt32
-    package var keySize: UInt32
-    package var valueSize: UInt32
+public struct TableEntry: Sendable, Equatable {
+    @usableFromInline package var identifier: UInt64
+    @usableFromInline package var input: UInt32
+    @usableFromInline package var offset: UInt32
+    @usableFromInline package var keySize: UInt32
+    @usableFromInline package var valueSize: UInt32
 
+    @inlinable @inline(__always)
     package init(identifier: UInt64, input: UInt32, offset: UInt32, keySize: UInt32, valueSize: UInt32) {
         self.identifier = identifier
         self.input = input

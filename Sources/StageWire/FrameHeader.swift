@@ -18,7 +18,7 @@ package enum FrameType: UInt8, Sendable {
 }
 
 /// The fixed 64 bytes that begin every frame; see `docs/wire.md`.
-package struct FrameHeader: Sendable, Equatable {
+public struct FrameHeader: Sendable, Equatable {
     package var type: FrameType
     package var flags: UInt16 = 0
     package var batch: UInt64 = 0

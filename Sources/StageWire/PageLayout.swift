@@ -1,5 +1,5 @@
 /// Where things are in the page that a worker shares with the host; see `docs/wire.md`.
-package enum PageLayout {
+public enum PageLayout {
     @inlinable package static var magic: UInt32 { 0x3150_4853 }
     @inlinable package static var magicOffset: Int { 0 }
     @inlinable package static var slotCountOffset: Int { 4 }

@@ -1,5 +1,5 @@
 /// Every limit of the wire, in one place; `docs/wire.md` states them.
-package enum WireLimits {
+public enum WireLimits {
     @inlinable package static var version: UInt8 { 1 }
     @inlinable package static var frameHeaderBytes: Int { 64 }
     @inlinable package static var blockHeaderBytes: Int { 32 }

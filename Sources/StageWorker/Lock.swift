@@ -17,6 +17,10 @@ import Glibc
     @inline(__always)
     func take() -> Bool { unsafe cworker_lock_take(lock) != 0 }
 
+    /// Whether this thread holds it.
+    @inline(__always)
+    var isMine: Bool { unsafe cworker_lock_is_mine(lock) != 0 }
+
     /// False when anybody holds it.
     @inline(__always)
     func takeIfFree() -> Bool { unsafe cworker_lock_try(lock) != 0 }

@@ -29,11 +29,8 @@ enum OutputFunctions {
     private static let commit: @convention(c) (UnsafePointer<stage_output>, Int) -> Int32 = { pointer, used in
         guard let face = unsafe Output.face(pointer), let owner = unsafe face.pointee.owner else { return Code.state }
         return unsafe Unmanaged<Output>.fromOpaque(owner)._withUnsafeGuaranteedRef { output in
-            // The thread that has reserved holds the lock: taking it again fails, and that is the proof.
-            guard !output.lock.take() else {
-                output.lock.release()
-                return Code.state
-            }
+            // The thread that has reserved holds the lock.
+            guard output.lock.isMine else { return Code.state }
             guard let made = unsafe output.reservation, unsafe output.isOpen, unsafe face.pointee.call == output.number
             else { return Code.state }
             defer { output.leave() }

@@ -70,8 +70,9 @@ struct JobRunner {
         var remembered = RememberedBuilds(job: job)
         let before = record.plugins
         record.plugins = []
+        let builds = try orFail(folder) { () throws(SystemError) in try directory.keepPlugins(plugins.map(\.path)) }
         for (stage, plugin) in zip(pipeline.stages, plugins) {
-            let kept = try orFail(folder) { () throws(SystemError) in try directory.keepPlugin(plugin.path) }
+            guard let kept = builds[plugin.path] else { continue }
             var staged = StageSetup(policy: policy.stages[setup.stages.count], build: kept, configuration: stage.withJSON)
             staged.dumpsCore = stage.core.value
             var use = JobRecord.PluginUse(stage: stage.name.value, name: plugin.name, path: plugin.path, own: kept.digest)

@@ -4,7 +4,7 @@ import Testing
 
 private let names = [
     "read-files", "read-lines", "split-text", "count-terms", "keep", "write-lines", "tally", "write-sqlite",
-    "deduplicate", "template", "run-command", "call-http", "extract-pdf", "read-csv", "write-csv",
+    "deduplicate", "template", "run-command", "call-http", "extract-pdf", "read-csv", "write-csv", "read-sqlite",
 ]
 
 @Test(arguments: names)
@@ -28,6 +28,7 @@ func `an unknown key is refused for good, and the message names the known ones`(
         "template": ["value": "x"], "run-command": ["command": ["cat"]],
         "call-http": ["url": "localhost"],
         "read-csv": ["path": input], "write-csv": ["path": folder.path + "/out.csv", "columns": ["a"]],
+        "read-sqlite": ["database": try TestDatabase.make(in: folder, "CREATE TABLE t (id INTEGER PRIMARY KEY)"), "table": "t", "key": "id"],
         "write-lines": ["path": folder.path + "/out"],
         "write-sqlite": ["database": folder.path + "/out.db", "table": "t"],
     ]

@@ -25,6 +25,21 @@ import Glibc
         guard unsafe open(path, &database) == 0 else { throw Problem(text: path) }
     }
 
+    /// Whether the library can be opened here.
+    static var isThere: Bool {
+        guard let handle = unsafe dlopen("libsqlite3.so.0", RTLD_LAZY) else { return false }
+        unsafe dlclose(handle)
+        return true
+    }
+
+    /// Makes a database in `folder`, or changes the one that is there; returns its path.
+    @discardableResult
+    static func make(in folder: TemporaryFolder, _ sql: String, name: String = "in.db") throws -> String {
+        let path = folder.path + "/" + name
+        _ = try TestDatabase(path).rows(sql)
+        return path
+    }
+
     deinit {
         if let symbol = unsafe try? symbol("sqlite3_close") {
             _ = unsafe unsafeBitCast(symbol, to: Close.self)(database)

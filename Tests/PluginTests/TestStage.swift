@@ -8,6 +8,9 @@ import CStage
     private var me: UnsafeMutableRawPointer?
     private let log = HostLog()
 
+    /// What it has written to its log.
+    var logged: [String] { log.lines }
+
     init(_ table: stage_plugin, config: String, checkpoint: [UInt8]?, name: String, shard: UInt32) throws {
         unsafe self.table = unsafe table
         let texts = unsafe [Array(config.utf8), checkpoint ?? [], Array(name.utf8)].map { unsafe Self.copy($0) }

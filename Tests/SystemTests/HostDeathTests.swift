@@ -4,17 +4,6 @@ import Testing
 
 /// `kill -9` of the host, at any instant, again and again: nothing lost, nothing twice.
 @Suite struct HostDeathTests {
-    /// Runs a job to its end with the host killed `rounds` times on the way.
-    private func torment(_ job: Job, rounds: Int, _ chance: inout Chance, upTo milliseconds: Int32 = 300) throws -> Ended {
-        for _ in 0..<rounds {
-            let host = try job.start()
-            if host.hasEnded(within: Int32.random(in: 1...milliseconds, using: &chance)) { return try host.wait() }
-            if Bool.random(using: &chance), let victim = host.workers().randomElement(using: &chance) { kill(victim, SIGKILL) }
-            host.killHard()
-        }
-        return try job.run(seconds: 300)
-    }
-
     static let shapes: [(name: String, stages: String)] = [
         ("plain", #"{ name: "pass", plugin: "misbehave", with: { each_ms: 1 }, workers: 2 }"#),
         (
@@ -43,7 +32,7 @@ import Testing
         let seed = Storm.seed()
         var chance = Chance(seed: seed)
         let job = try Job(2_000, pipeline)
-        let ended = try torment(job, rounds: Storm.rounds(12), &chance)
+        let ended = try job.runThroughKills(Storm.rounds(12), &chance)
         #expect(ended.code == 0, "seed \(seed): \(ended.output)")
         #expect(job.data("output.jsonl") == undisturbed.data("output.jsonl"), "seed \(seed)")
         #expect(Set(try job.letters().keys) == Set(try undisturbed.letters().keys), "seed \(seed)")
@@ -74,7 +63,7 @@ import Testing
         let seed = Storm.seed()
         var chance = Chance(seed: seed)
         let job = try Job(2_000, pipeline)
-        let ended = try torment(job, rounds: Storm.rounds(12), &chance)
+        let ended = try job.runThroughKills(Storm.rounds(12), &chance)
         #expect(ended.code == 0, "seed \(seed): \(ended.output)")
         let expected = try rows(undisturbed)
         #expect(expected.split(separator: "\n").count == 2_000)

@@ -61,6 +61,8 @@ typedef struct cworker_lock {
 } cworker_lock;
 /* 0 when the calling thread has it already. */
 int cworker_lock_take(cworker_lock *_Nonnull lock);
+/* Whether the calling thread has it. */
+int cworker_lock_is_mine(const cworker_lock *_Nonnull lock);
 /* 0 when anybody has it. */
 int cworker_lock_try(cworker_lock *_Nonnull lock);
 void cworker_lock_release(cworker_lock *_Nonnull lock);
