@@ -55,11 +55,11 @@ final class ControlDesk {
     /// Requests that have become complete.
     func ready(_ token: UInt64, _ readiness: Readiness, _ poller: borrowing Poller) -> [ControlRequest] {
         guard token != Self.listenerToken else {
-            if let client = server.accept(), let descriptor = server.descriptor(of: client) {
-                watched.insert(client)
-                try? poller.add(descriptor, .readable, token: Self.firstToken + client)
-            }
-            return []
+            guard let client = server.accept(), let descriptor = server.descriptor(of: client) else { return [] }
+            watched.insert(client)
+            try? poller.add(descriptor, .readable, token: Self.firstToken + client)
+            defer { update(client, poller) }
+            return server.readable(client)
         }
         let client = token - Self.firstToken
         if readiness.contains(.writable) { server.writable(client) }

@@ -156,7 +156,9 @@ struct JobRunner {
             }
             display.onPause = { isPaused in
                 record.wish = isPaused ? .pause : nil
-                try? record.write(to: folder, durable: true)
+                do throws(SystemError) { try record.write(to: folder, durable: true) } catch {
+                    display.complain("\(job): the \(isPaused ? "pause" : "end of the pause") cannot be written down for later runs: \(error)")
+                }
             }
             let ended = try host.run()
             refusals = host.refusals

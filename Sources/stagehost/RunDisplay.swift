@@ -74,7 +74,10 @@ final class RunDisplay: HostObserver {
     func noted(_ note: Note) {
         events.write(note)
         // What it has counted must outlive it.
-        if case .workerDied = note { nextStatusAt = 0 }
+        switch note {
+        case .workerDied, .paused, .resumed: nextStatusAt = 0
+        default: break
+        }
         if let words = words(for: note) { say(words) }
     }
 

@@ -24,7 +24,7 @@ import Testing
         let directory = try UnixSocket.folder(folder)
         let first = try UnixSocket.connect(in: directory, ControlServer.socketName)
         #expect(try ready(poller) == [ControlDesk.firstToken])
-        #expect(desk.ready(ControlDesk.firstToken, .readable, poller).isEmpty)
+        #expect(desk.ready(ControlDesk.firstToken, .readable, poller).isEmpty, "it has said nothing yet")
         _ = first.send(Array("{\"command\":\"status\"}\n".utf8)[...])
         let second = try UnixSocket.connect(in: directory, ControlServer.socketName)
         #expect(try ready(poller).count == 2)

@@ -18,18 +18,23 @@ import Testing
         var descriptors = 0
         var memory = 0
         var answers = 0
+        // Somebody who means well is heard.
+        let pause = try job.command("pause", "job")
+        #expect(pause.code == 0, "\(pause.output)")
+        let resume = try job.command("resume", "job")
+        #expect(resume.code == 0 && resume.output.contains("going on"), "\(resume.output)")
         while !host.hasEnded(within: 20) {
             descriptors = max(descriptors, host.descriptors)
             memory = max(memory, host.memory("VmRSS") ?? 0)
-            // Somebody who means well is told how the job stands, by the host or from its files.
+            // And is told how the job stands, by the host or from its files.
             if jsonObject(try job.command("status", "job", "--json").output)?["state"] is String { answers += 1 }
         }
         let ended = try host.wait()
         #expect(ended.code == 0, "\(ended.output)")
         #expect(job.outputKeys() == (1...records).map(Input.key))
         #expect(answers > 0)
-        // Sixteen clients, one that is being sent away, and what comes and goes with workers and files.
-        #expect(descriptors <= before.descriptors + 32, "\(before.descriptors), then \(descriptors)")
+        // At most 32 clients, one that is being sent away, and what comes and goes with workers and files.
+        #expect(descriptors <= before.descriptors + 48, "\(before.descriptors), then \(descriptors)")
         #expect(memory <= before.memory + (32 << 20), "\(before.memory) bytes, then \(memory)")
         let said = try storm.wait(seconds: 60)
         #expect(said.code == 0, "\(said.output)")

@@ -49,6 +49,33 @@ import Testing
         #expect(try job.command("logs", "job", "trouble", "--lines", "1").output.utf8.count < 1 << 20)
     }
 
+    @Test func aFollowerThatWasHeldUpReadsWhatWasRotatedMeanwhile() throws {
+        let job = try Job(100_000, InterruptTests.slow)
+        let host = try job.start()
+        try host.until("the first records") { !job.data("output.jsonl").isEmpty }
+        // Its plugin says nothing: all of this is the test's.
+        let log = ".stagehost/job/text/slow.log"
+        func rotate(_ text: String) throws {
+            let older = job.path(log + ".1")
+            try? FileManager.default.removeItem(atPath: older)
+            try FileManager.default.moveItem(atPath: job.path(log), toPath: older)
+            try job.write(log, text)
+        }
+        try job.write(log, "one\n")
+        try rotate("two\n")
+        let follower = try job.begin("logs", "job", "slow", "--follow")
+        try follower.until("both files") { follower.output == "one\ntwo\n" }
+        follower.signal(SIGSTOP)
+        try rotate("three\n")
+        try rotate("four\n")
+        follower.signal(SIGCONT)
+        try follower.until("the file between, and the last") { follower.output == "one\ntwo\nthree\nfour\n" }
+        #expect(try job.command("logs", "job", "slow", "--lines", "1").output == "four\n")
+        host.signal(SIGINT)
+        #expect(try host.wait().code == 75)
+        #expect(try follower.wait().code == 0)
+    }
+
     @Test(.enabled(if: Programs.find("tmux") != nil, "tmux is not here: install it to have the live table looked at"))
     func theLiveTableFitsItsTerminalAndLeavesNothingBehind() throws {
         // Long enough for all that is looked at here, on any machine; it is ended when that has been seen.
