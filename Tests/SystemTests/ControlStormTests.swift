@@ -5,7 +5,7 @@ import Testing
 /// A thousand clients of the control socket that mean no good, at once and over and over again.
 @Suite struct ControlStormTests {
     @Test func theJobGoesOnAndItsHostStaysAsItIs() throws {
-        let records = 2_000 * max(1, Storm.rounds(1))
+        let records = 4_000 * max(1, Storm.rounds(1))
         let job = try Job(
             records,
             Stages.pipeline(
@@ -14,7 +14,7 @@ import Testing
         try host.until("the first records") { !job.data("output.jsonl").isEmpty }
         let before = (descriptors: host.descriptors, memory: try #require(host.memory("VmRSS")))
         let storm = try job.begin(
-            program: "stagehost-bench", "storm", "--job", job.path(".stagehost/job"), "--clients", "1000", "--each-ms", "20", "--json")
+            program: "stagehost-bench", "storm", "--job", job.path(".stagehost/job"), "--clients", "1000", "--each-ms", "100", "--json")
         var descriptors = 0
         var memory = 0
         var answers = 0
