@@ -42,13 +42,21 @@ int clinux_unix_listen(int folder, const char *name, int backlog) {
   return descriptor;
 }
 
-int clinux_unix_connect(int folder, const char *name) {
+int clinux_unix_connect(int folder, const char *name, int wait_milliseconds) {
   struct sockaddr_un address;
   int error = address_of(&address, folder, name);
   if (error) return error;
-  int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -errno;
-  if (connect(descriptor, (const struct sockaddr *)&address, sizeof address) < 0) return failed(descriptor);
+  /* Whoever waits in the kernel has a turn; whoever only asks now and then finds the queue full each time. */
+  struct timeval wait = {wait_milliseconds / 1000, (suseconds_t)(wait_milliseconds % 1000) * 1000};
+  if (wait_milliseconds > 0 && setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) < 0) return failed(descriptor);
+  if (wait_milliseconds <= 0 && fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) return failed(descriptor);
+  if (connect(descriptor, (const struct sockaddr *)&address, sizeof address) < 0) {
+    if (errno == EINTR) errno = EAGAIN;
+    return failed(descriptor);
+  }
+  if (fcntl(descriptor, F_SETFL, O_NONBLOCK) < 0) return failed(descriptor);
   return descriptor;
 }
 

@@ -96,6 +96,14 @@ package struct SignalReader: ~Copyable {
         descriptor = Descriptor(owning: try check("signalfd", "", result))
     }
 
+    /// Blocks signals in the calling thread before anybody reads them: they wait, and kill nobody.
+    package static func hold(_ signals: [Int32]) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
     /// The next signal that waits; nil: none.
     package func next() -> Int32? {
         let signal = clinux_signalfd_next(descriptor.number)

@@ -17,9 +17,11 @@ package enum UnixSocket {
             owning: try check("bind", name, unsafe clinux_unix_listen(folder.number, name, backlog)))
     }
 
-    /// socket, connect: never blocks; EAGAIN when too many wait to be let in.
-    package static func connect(in folder: borrowing Descriptor, _ name: String) throws(SystemError) -> Descriptor {
-        Descriptor(owning: try check("connect", name, unsafe clinux_unix_connect(folder.number, name)))
+    /// socket, connect: EAGAIN when too many wait to be let in, at once or after a wait for them. The socket never blocks.
+    package static func connect(
+        in folder: borrowing Descriptor, _ name: String, waitMilliseconds: Int32 = 0
+    ) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("connect", name, unsafe clinux_unix_connect(folder.number, name, waitMilliseconds)))
     }
 
     /// unlinkat(2).

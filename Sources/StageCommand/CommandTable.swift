@@ -15,7 +15,8 @@ package enum CommandTable {
             "run", "Run a pipeline, or go on with its unfinished job",
             details: """
                 The same command again goes on where the job was, also after a crash of everything; when the job is done \
-                it says so. Ctrl-C drains and says how to resume; a second one leaves at once.
+                it says so. Ctrl-C drains and says how to resume; a second one leaves at once. SIGUSR1 shows the status, \
+                SIGHUP reads the pipeline file again: workers, rates, limits and retries may change while the job runs.
                 """,
             arguments: [.pipeline],
             options: [
@@ -40,9 +41,13 @@ package enum CommandTable {
             options: [.stateDirectory, .set, .timeLimit, .quiet, .verbose],
             examples: [CommandExample("stagehost resume index", "go on where it was")], isAvailable: true),
         CommandSpec(
-            "pause", "Let a job finish what it has in hand, and wait", arguments: [.job],
-            options: [OptionSpec("release", help: "Let the workers leave meanwhile"), .stateDirectory],
-            examples: [CommandExample("stagehost pause index", "pause until `stagehost resume index`")],
+            "pause", "Let a job finish what it has in hand, and wait",
+            details: "Ends when nothing is in hand any more. A pause outlives the job's host; `resume` ends it.", arguments: [.job],
+            options: [OptionSpec("release", help: "Let the workers leave, too"), .stateDirectory],
+            examples: [
+                CommandExample("stagehost pause index", "pause until `stagehost resume index`"),
+                CommandExample("stagehost pause index --release", "give back what the workers hold"),
+            ],
             isAvailable: true),
         CommandSpec(
             "stop", "End a job for good", details: "A stopped job cannot be resumed; `run --fresh` starts it over.",

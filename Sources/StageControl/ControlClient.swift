@@ -26,17 +26,19 @@ package enum ControlClient {
         }
     }
 
+    private static let longestWaitMilliseconds: Int32 = 1_000
+
     private static func connect(_ folder: String, _ wait: Wait) throws(ControlError) -> Descriptor {
         do throws(SystemError) {
             let directory = try UnixSocket.folder(folder)
             let deadline = wait.deadline
             while true {
+                // Others may wait to be let in, too. Now and then it is looked whether there is still a socket of that name.
+                let left = min(Wait.milliseconds(until: deadline) ?? longestWaitMilliseconds, longestWaitMilliseconds)
                 do throws(SystemError) {
-                    return try UnixSocket.connect(in: directory, ControlServer.socketName)
+                    return try UnixSocket.connect(in: directory, ControlServer.socketName, waitMilliseconds: left)
                 } catch where error.code == EAGAIN {
-                    // Others wait to be let in, and there is no way to be told when it is our turn.
                     guard monotonicNanoseconds() < deadline else { throw SystemError("connect", folder, code: ETIMEDOUT) }
-                    rest(milliseconds: 5)
                 }
             }
         } catch {

@@ -21,12 +21,24 @@ final class ControlConnection {
     /// The last reply is queued: nothing more is taken on.
     private(set) var isFinishing = false
 
+    /// What was read before anybody asked for it.
+    private var ahead: Arrival?
+
     init(_ socket: consuming Descriptor) { self.socket = socket }
 
     var unwritten: Int { output.count - written }
 
+    /// Whether the request has arrived with its client.
+    func hasArrivedWithRequest() -> Bool {
+        let arrival = read()
+        ahead = arrival
+        if case .request = arrival { return true }
+        return false
+    }
+
     /// Reads once. The descriptor is watched level triggered, so what is left comes again.
     func read() -> Arrival {
+        if let arrival = ahead.take() { return arrival }
         var chunk = [UInt8](repeating: 0, count: 16 << 10)
         switch unsafe chunk.withUnsafeMutableBytes({ unsafe socket.read(into: $0) }) {
         case .wouldBlock: return .nothing

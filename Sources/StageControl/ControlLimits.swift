@@ -2,6 +2,8 @@
 package enum ControlLimits {
     /// Clients at a time; more are sent away.
     package static let clients = 16
+    /// The same where a client's request is there when it is let in.
+    package static let clientsWithRequests = 32
     /// What a client may send in all.
     package static let requestBytes = 64 << 10
     /// What may wait to be read by a client.
@@ -11,7 +13,7 @@ package enum ControlLimits {
     /// Connections that wait to be let in.
     static let backlog: Int32 = 64
     /// Clients that are sent away before the host looks after its job again.
-    static let refusalsInARow = 64
+    static let refusalsInARow = 16
     /// What a message repeats of the words of a client.
     static let quotedCharacters = 60
 }

@@ -34,7 +34,7 @@ package final class ControlServer {
     /// To be watched for `readable`.
     package var listener: Int32 { socket.number }
 
-    /// Lets one client in.
+    /// Lets one client in. Its request may have come with it, and been read: `readable` is to be called at once.
     ///
     /// - Returns: nil when none waits or those that did were sent away; the listener stays readable while more wait.
     package func accept() -> ControlClientID? {
@@ -56,12 +56,17 @@ package final class ControlServer {
             Self.refuse(connection, "only the user that runs the job can command it")
             return nil
         }
-        guard connections.count < ControlLimits.clients else {
-            Self.refuse(connection, "the host has \(ControlLimits.clients) clients already; try again in a moment")
+        let newcomer = ControlConnection(connection)
+        // Those who hold their connection and say nothing must not keep out somebody who has something to say.
+        guard
+            connections.count < ControlLimits.clients
+                || connections.count < ControlLimits.clientsWithRequests && newcomer.hasArrivedWithRequest()
+        else {
+            Self.refuse(newcomer.socket, "the host has \(connections.count) clients already; try again in a moment")
             return nil
         }
         lastNumber += 1
-        connections[lastNumber] = ControlConnection(connection)
+        connections[lastNumber] = newcomer
         return lastNumber
     }
 

@@ -28,11 +28,13 @@ package struct MetricsText {
         let records = root["records"]
         let sums: [(String, String, String)] = [
             ("read", "read", "Records that the source delivered."), ("written", "written", "Records that the sink wrote."),
-            ("filtered", "filtered", "Records that a stage let go."), ("failed", "failed", "Records that are dead letters."),
+            ("filtered", "filtered", "Records that a stage let go."),
         ]
         for (key, name, help) in sums {
             family("records_\(name)", .counter, help, [([], records.number(key))])
         }
+        // No counter: a dead letter that is tried again is none any more.
+        family("records_failed", .gauge, "Records that are dead letters.", [([], records.number("failed"))])
         family("records_at_risk", .gauge, "Records in hand, which a death of everything would repeat.", [([], records.number("at_risk"))])
         if let total = records.optionalNumber("total") {
             family("records_expected", .gauge, "Records that the source has in all.", [([], total)])
@@ -51,16 +53,17 @@ package struct MetricsText {
             stages.map { ([("stage", $0.text("name") ?? "")], value($0)) }
         }
         let counters: [(String, String, String)] = [
-            ("records_in", "stage_records_in", "Records that a stage has an outcome for."),
             ("records_out", "stage_records_out", "Records that a stage handed on; of a sink: wrote."),
             ("filtered", "stage_records_filtered", "Records that a stage let go."),
-            ("failed", "stage_records_failed", "Records that failed in a stage for good."),
             ("batches", "stage_batches", "Batches that a stage has committed."),
             ("retries", "stage_retries", "Records and batches that were tried again."),
             ("crashes", "stage_crashes", "Workers that died."),
             ("restarts", "stage_restarts", "Workers that took the place of one that had died."),
         ]
         for (key, name, help) in counters { family(name, .counter, help, samples { $0.number(key) }) }
+        // A dead letter that is tried again has no outcome any more.
+        family("stage_records_in", .gauge, "Records that a stage has an outcome for.", samples { $0.number("records_in") })
+        family("stage_records_failed", .gauge, "Records that failed in a stage for good.", samples { $0.number("failed") })
         family(
             "stage_deaths", .counter, "Workers that died, by what they died of.",
             history.stages.flatMap { stage in

@@ -10,10 +10,11 @@ extension Host {
         switch request.command {
         case .status:
             answer(client, true, "status", more: statusText())
-        case .pause:
-            tell(.pause)
-            answer(client, true, "paused: what is in hand is finished; `stagehost resume` goes on")
+        case .pause(let release):
+            paused(true)
+            tell(.pause(release: release, request: requestNumber(for: client)))
         case .resume:
+            paused(false)
             tell(.unpause)
             answer(client, true, "going on")
         case .stop:

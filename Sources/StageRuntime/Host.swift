@@ -29,7 +29,11 @@ package final class Host {
     /// Ticks after a death at which is looked for processes that it has left behind.
     private static let strayTicks = 20
 
-    private let setup: HostSetup
+    /// Signals that end a host, and those that ask something of it: a host that only begins must not die of the latter.
+    private static let drains = [SIGINT, SIGTERM]
+    package static let questions = [SIGHUP, SIGUSR1]
+
+    private var setup: HostSetup
     private let scheduler: Scheduler
     private let storage: Storage
     private let poller: Poller
@@ -52,6 +56,7 @@ package final class Host {
     private var armed: UInt64?
     private var ending: RunEnd?
     private var interrupts = 0
+    private let hadTerminal = isatty(STDERR_FILENO) == 1
     private var startedAt: UInt64
     private var timeLimitAt: UInt64?
     /// Of a batch that is tried again: what earlier attempts at its records left behind.
@@ -98,7 +103,7 @@ package final class Host {
         poller = try Poller()
         timer = try MonotonicTimer()
         tick = try MonotonicTimer()
-        signals = try SignalReader([SIGINT, SIGTERM, SIGHUP])
+        signals = try SignalReader(Self.drains + Self.questions)
         signal(SIGPIPE, SIG_IGN)
         builds = setup.stages.map { [$0.build] + ($0.trial.map { [$0] } ?? []) }
         serving = setup.stages.map { _ in 0 }
@@ -333,7 +338,10 @@ package final class Host {
         case Token.storage: takeReplies()
         case Token.tick: ticked()
         case ControlDesk.firstToken...:
-            for request in desk?.ready(token, readiness, poller) ?? [] { carryOut(request) }
+            guard let desk, !desk.isResting else { return }
+            let begun = monotonicNanoseconds()
+            for request in desk.ready(token, readiness, poller) { carryOut(request) }
+            desk.took(monotonicNanoseconds() - begun, poller)
         default:
             guard let worker = workers[token >> 2], let channel = WorkerProcess.Channel(rawValue: token & 3) else { return }
             switch channel {
@@ -450,8 +458,29 @@ package final class Host {
         killStrays(except: Set(workers.values.map { $0.child.pid }))
     }
 
+    /// SIGHUP is also what the processes of a terminal are sent when it is closed.
+    private var terminalHasGone: Bool { hadTerminal && isatty(STDERR_FILENO) != 1 }
+
+    /// Other numbers from now on. What belongs to a process from its start is so for those that are started from now on.
+    private func change(_ policy: JobPolicy) {
+        setup.policy = policy
+        for (index, stage) in policy.stages.enumerated() where setup.stages.indices.contains(index) {
+            setup.stages[index].policy = stage
+        }
+        pending.append(.policyChanged(policy))
+    }
+
     private func takeSignals() {
         while let number = signals.next() {
+            switch number {
+            case SIGUSR1:
+                observer?.show(scheduler.status)
+                continue
+            case SIGHUP where !terminalHasGone:
+                if let policy = observer?.policyWanted() { change(policy) }
+                continue
+            default: break
+            }
             interrupts += 1
             let name = signalName(number)
             pending.append(interrupts == 1 ? .drain(reason: "stopped by \(name)") : .abandon)
@@ -515,7 +544,7 @@ package final class Host {
             self.timeLimitAt = nil
             pending.append(.drain(reason: "time limit reached"))
         }
-        desk?.tick(time)
+        desk?.tick(time, poller)
         observer?.ticked(scheduler.status, isLast: false)
     }
 
@@ -527,6 +556,8 @@ package final class Host {
     var stageNames: [String] { setup.stages.map(\.policy.name) }
 
     func tell(_ event: Event) { pending.append(event) }
+
+    func paused(_ isPaused: Bool) { observer?.paused(isPaused) }
 
     func requestNumber(for client: ControlClientID) -> UInt64 { desk?.number(for: client) ?? 0 }
 

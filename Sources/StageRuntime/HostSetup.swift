@@ -62,9 +62,10 @@ package protocol HostObserver: AnyObject {
     func ticked(_ status: @autoclosure () -> JobStatus, isLast: Bool)
     /// The status as one JSON object in one line, for the control socket.
     func statusLine(_ status: JobStatus) -> String
-}
-
-/// A signal that the host was sent.
-package enum HostSignal: Sendable {
-    case interrupt, showStatus
+    /// Somebody has asked, by a signal, to be shown the status.
+    func show(_ status: JobStatus)
+    /// Somebody has asked for other numbers, by a signal: what is to hold from now on; nil: what holds already.
+    func policyWanted() -> JobPolicy?
+    /// Somebody has asked for a pause, which is to outlive the host, or for its end.
+    func paused(_ isPaused: Bool)
 }

@@ -136,8 +136,8 @@ extension Scheduler {
     func isSyncDue(_ stage: StageState) -> Bool {
         if let notBefore = stage.syncNotBefore, notBefore > now { return false }
         if stage.swap?.phase == .draining { return true }
-        // At the end and in a drain nothing is gained by waiting.
-        if mode != .running || hasTakenAll(stage) && stage.works.isEmpty {
+        // At the end, in a drain and in a pause nothing is gained by waiting.
+        if mode != .running || pauseReason != nil || hasTakenAll(stage) && stage.works.isEmpty {
             return true
         }
         if stage.lacksPosition || stage.unsyncedBytes > policy.memoryBudgetBytes / 4 { return true }

@@ -80,11 +80,15 @@ extension Scheduler {
         return nil
     }
 
-    /// Whether a drain waits for the rest of a batch.
+    /// Whether a drain, or a pause in which workers leave, waits for the rest of a batch.
     func isFinishing(_ stage: StageState) -> Bool {
-        guard case .draining = mode, pauseReason == nil, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else {
-            return false
-        }
+        let brings =
+            switch mode {
+            case .draining: pauseReason == nil
+            case .running: isReleased(stage) && memoryReason == nil
+            case .ending, .over: false
+            }
+        guard brings, stallReason == nil, !stage.hasGivenUp, !stage.isHeld else { return false }
         if case .draining(.refused(stage.index, _), _) = mode { return false }
         return stage.isWithinBatch && stage.workers.contains { $0.canServe }
     }
@@ -94,7 +98,8 @@ extension Scheduler {
             && stages.allSatisfy { $0.appending.isEmpty }
     }
 
-    private var isQuiet: Bool {
+    /// Nothing is in hand, and all that was done is in the logs.
+    var isQuiet: Bool {
         beginningRetry == nil && discarding == 0 && stages.allSatisfy { stage in
             stage.workers.allSatisfy { $0.outstanding.isEmpty || $0.phase == .dying } && stage.appending.isEmpty
                 && stage.syncing == nil && !canSync(stage) && !isFinishing(stage)

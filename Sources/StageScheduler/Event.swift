@@ -168,7 +168,9 @@ package enum Event {
     case abandon
     /// New workers for a stage, of another build of its plugin or of the same; answered by `reply` actions.
     case restart(stage: String, build: Int?, request: UInt64)
-    case pause
+    /// Nothing new is handed out. `release`: workers leave once what they have done is kept. Who asked (0: nobody waits for the
+    /// answer) hears when nothing is in hand any more; a run that ends first answers nothing.
+    case pause(release: Bool = false, request: UInt64 = 0)
     case unpause
     /// Dead letters of a stage are to be tried again; answered by `reply` actions.
     case retry(stage: Int, letters: LetterNumbers, request: UInt64)
@@ -183,7 +185,7 @@ package enum Event {
     case discarded(stage: Int, letters: UInt64, refused: UInt64, categories: [String: UInt64], request: UInt64)
     /// What the machine has free, when it was measured; only told where a reserve is asked for.
     case availableMemory(bytes: UInt64)
-    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, windows. Names,
-    /// kinds, `durable`, `ordered` and `threads` stay as they were.
+    /// Other numbers for the stages that there are: rates, limits, retries, restarts, time, memory, workers, failures, budgets.
+    /// Names, kinds, `durable`, `ordered`, `threads` and windows stay as they were, and so does all that is about batches.
     case policyChanged(JobPolicy)
 }

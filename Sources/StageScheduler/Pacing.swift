@@ -94,6 +94,7 @@ extension Scheduler {
     func policyChanged(_ new: JobPolicy) {
         guard new.stages.map(\.name) == policy.stages.map(\.name) else { return }
         policy.failures = new.failures
+        policy.budget = new.budget
         policy.limits = new.limits
         policy.memoryReserveBytes = new.memoryReserveBytes
         if new.memoryReserveBytes == nil { availableMemoryMeasured(.max) }
@@ -111,7 +112,9 @@ extension Scheduler {
             policy.durable = stage.policy.durable
             policy.ordered = stage.policy.ordered
             policy.threads = stage.policy.threads
-            stage.policy = policy
+            // What is held beyond a smaller one would take the room for the batch that all below it wait for.
+            policy.window = stage.policy.window
+            policyChanged(policy, of: stage)
             stage.throttle.change(policy.rate, at: now)
         }
     }

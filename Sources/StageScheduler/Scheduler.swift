@@ -39,6 +39,10 @@ package final class Scheduler {
     var trial: (worker: WorkerState, dispatch: DispatchID)?
     var random: SplitMix64
     var pauseReason: String?
+    /// Workers leave while it is paused.
+    var isReleasing = false
+    /// Who waits for a pause to come to rest.
+    var pauseRequests: [PauseRequest] = []
     var stallReason: String?
     /// Why nothing is given out: the machine is short of memory.
     var memoryReason: String?
@@ -147,12 +151,8 @@ package final class Scheduler {
         case .discard(let stage, let letters, let request): discardAsked(stage: stage, letters: letters, request: request)
         case .discarded(let stage, let letters, let refused, let categories, let request):
             discarded(stage: stage, letters: letters, refused: refused, categories, request: request)
-        case .pause:
-            if pauseReason == nil { note(.paused("as asked")) }
-            pauseReason = "as asked"
-        case .unpause:
-            if pauseReason != nil { note(.resumed) }
-            pauseReason = nil
+        case .pause(let release, let request): pauseAsked(release: release, request: request)
+        case .unpause: unpauseAsked()
         case .availableMemory(let bytes): availableMemoryMeasured(bytes)
         case .policyChanged(let policy): policyChanged(policy)
         }
@@ -187,6 +187,7 @@ package final class Scheduler {
         if mode == .running {
             for stage in stages { refillStandbys(of: stage) }
         }
+        settlePause()
         checkEnd()
     }
 

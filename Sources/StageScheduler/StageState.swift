@@ -171,6 +171,8 @@ final class StageState {
     }
     var unexplained: UInt64 { tally.unexplained }
     var hadWorkerBefore = false
+    /// Workers that are yet to come and take nobody's place: more are wanted than before.
+    var newPlaces = 0
     /// Smoothed duration of a batch, in nanoseconds; nil until one is done.
     var typicalBatchNanoseconds: Double?
     /// The same of a record.

@@ -108,7 +108,7 @@ extension Scheduler {
         } else if hasTakenAll(stage), stage.works.isEmpty {
             state = "done"
         } else if ready == 0 {
-            state = stage.restartAt == nil ? "starting" : "restarting"
+            state = isReleased(stage) ? "released" : stage.restartAt == nil ? "starting" : "restarting"
         } else {
             state = stage.works.isEmpty && stage.policy.kind != .source ? "waiting" : "running"
         }

@@ -5,7 +5,7 @@ import StageModel
 extension Scheduler {
     /// Starts, opens and replaces workers until there are as many as wanted.
     func maintainWorkers(of stage: StageState) {
-        guard !stage.hasGivenUp, !stage.isHeld, !stage.done, memoryReason == nil else { return }
+        guard !stage.hasGivenUp, !stage.isHeld, !stage.done, memoryReason == nil, !isReleased(stage) else { return }
         if let restartAt = stage.restartAt, restartAt > now { return }
         stage.restartAt = nil
         if pauseReason == nil { recycle(stage) }
@@ -30,7 +30,7 @@ extension Scheduler {
     /// one that waits for it.
     func refillStandbys(of stage: StageState) {
         guard stage.policy.standby > 0, stage.facts != nil, !stage.hasGivenUp, !stage.isHeld, !stage.done,
-            stage.restartAt == nil
+            stage.restartAt == nil, !isReleased(stage)
         else { return }
         // They would be of the build that is about to leave.
         if let swap = stage.swap, !swap.isProbation { return }
@@ -39,6 +39,25 @@ extension Scheduler {
             start(stage, asStandby: true)
             waiting += 1
         }
+    }
+
+    /// A worker serves that was not there before: in the place of one that has gone, or in a new one.
+    private func serves(_ worker: WorkerState, of stage: StageState, restarts: UInt64) {
+        guard stage.newPlaces == 0 else {
+            stage.newPlaces -= 1
+            return
+        }
+        stage.restarts += restarts
+        note(.workerRestarted(stage: stage.index, worker.id))
+    }
+
+    /// Other numbers of workers and standbys are wanted.
+    func policyChanged(_ policy: StagePolicy, of stage: StageState) {
+        let before = (workers: stage.wantedWorkers, standby: stage.policy.standby)
+        stage.policy = policy
+        stage.newPlaces = max(0, stage.newPlaces + stage.wantedWorkers - before.workers)
+        let waiting = stage.workers.filter { $0.isStandby && $0.isAlive && $0.phase != .leaving }
+        for worker in waiting.prefix(max(0, before.standby - policy.standby)) { leave(worker) }
     }
 
     /// Fewer may be wanted than before: those with the least in hand leave.
@@ -62,10 +81,7 @@ extension Scheduler {
         stage.workers.append(worker)
         actions.append(.start(id, stage: stage.index, index: index, build: worker.build))
         note(.workerStarted(stage: stage.index, id))
-        if stage.hadWorkerBefore, !asStandby, !incoming {
-            stage.restarts += stage.crashes > 0 ? 1 : 0
-            note(.workerRestarted(stage: stage.index, id))
-        }
+        if stage.hadWorkerBefore, !asStandby, !incoming { serves(worker, of: stage, restarts: stage.crashes > 0 ? 1 : 0) }
     }
 
     private func promoteStandby(of stage: StageState) {
@@ -78,8 +94,7 @@ extension Scheduler {
             guard missing > 0 else { return }
             worker.isStandby = false
             missing -= 1
-            stage.restarts += 1
-            note(.workerRestarted(stage: stage.index, worker.id))
+            serves(worker, of: stage, restarts: 1)
         }
     }
 

@@ -1,14 +1,18 @@
 import Glibc
 import LinuxIO
 
-/// A file that grows while it is read, and that may be replaced by a new one of the same name.
+/// A file that grows while it is read, and that may be replaced by a new one of the same name; the one before is then called
+/// NAME.1 until the next is.
 final class FollowedFile {
     private let path: String
     private var file: Descriptor?
 
-    /// - Parameter tailBytes: Begins so far before the end; nil: at the beginning.
-    init(_ path: String, tailBytes: Int? = nil) {
+    /// - Parameters:
+    ///   - tailBytes: Begins so far before the end; nil: at the beginning.
+    ///   - older: Begins with the file before, where there is one.
+    init(_ path: String, tailBytes: Int? = nil, older: Bool = false) {
         self.path = path
+        if older { file = try? Descriptor.open(path + ".1", flags: O_RDONLY) }
         guard let tailBytes, let opened = try? Descriptor.open(path, flags: O_RDONLY) else { return }
         if lseek(opened.number, 0, SEEK_END) > off_t(tailBytes) { lseek(opened.number, -off_t(tailBytes), SEEK_END) } else { lseek(opened.number, 0, SEEK_SET) }
         file = consume opened
@@ -30,8 +34,19 @@ final class FollowedFile {
             guard isReplaced else { return }
             // Whatever was written between the last read and the renaming.
             drain(body)
-            file = nil
+            file = between()
         }
+    }
+
+    /// The file that came after the open one and has been replaced meanwhile, too. What came in between, if it was replaced more often,
+    /// is on no disk any more.
+    private func between() -> Descriptor? {
+        guard let number, let older = try? Descriptor.open(path + ".1", flags: O_RDONLY) else { return nil }
+        var open = stat()
+        var before = stat()
+        guard unsafe fstat(number, &open) == 0, unsafe fstat(older.number, &before) == 0 else { return nil }
+        if open.st_ino == before.st_ino, open.st_dev == before.st_dev { return nil }
+        return older
     }
 
     private func drain(_ body: ([UInt8]) -> Void) {

@@ -14,6 +14,8 @@ struct JobRunner {
     let pipeline: Pipeline
     private(set) var plugins: [PluginLocator.Found]
     let folder: String
+    /// Where the pipeline file is looked for when it is to be read again.
+    let file: String
     var isFresh = false
     /// Somebody asked for it to go on: a pause ends.
     var isResumed = false
@@ -30,6 +32,9 @@ struct JobRunner {
         // The folder of a relative path is that of this command, not of one that goes on later.
         self.plugins = plugins.map { .init(name: $0.name, path: PipelineFile.absolute($0.path) ?? $0.path) }
         self.folder = folder
+        // Relative to the folder that it was in, should this command be given somewhere else.
+        let name = pipeline.file.split(separator: "/").last.map(String.init) ?? pipeline.file
+        file = pipeline.file.hasPrefix("/") ? pipeline.file : pipeline.directory + "/" + name
         isQuiet = arguments.has("quiet")
         isVerbose = arguments.has("verbose")
     }
@@ -41,6 +46,7 @@ struct JobRunner {
     }
 
     func run() throws(CommandFailure) -> ExitCode {
+        SignalReader.hold(Host.questions)
         let directory = try take()
         try obeyWish()
         let isNew = try begin(directory)
@@ -49,6 +55,7 @@ struct JobRunner {
             record.skip = skip
             record.limit = limit
         }
+        let running = RunningPipeline(pipeline, file: file, kept: JobRecord.pipelinePath(folder))
         var policy = RunSetup.policy(pipeline, limit: record.limit, skip: record.skip)
         policy.forgiven = record.forgiven
         var setup = HostSetup(
@@ -57,7 +64,7 @@ struct JobRunner {
         setup.keepsLogs = pipeline.keep.value
         setup.tellsEveryRecord = pipeline.recordLog.value == .all
         setup.runIdentity = record.run
-        setup.objections = { [pipeline] in pipeline.check($1, forStageAt: $0) }
+        setup.objections = { running.check($1, forStageAt: $0) }
         // The lock is ours: whatever still runs for this job was left behind by a host that was killed.
         if !isNew { killProcesses(startedWith: "STAGEHOST_RUN=\(record.run)") }
         var remembered = RememberedBuilds(job: job)
@@ -142,6 +149,15 @@ struct JobRunner {
                 record.plugins[stage].take(build, news)
                 do throws(SystemError) { try record.write(to: folder, durable: true) } catch {
                     Console.error("\(job): the build cannot be written down for later runs: \(error)")
+                }
+            }
+            display.onReread = { [limit = record.limit, skip = record.skip] in
+                running.reread(display, events).map { RunSetup.policy($0, limit: limit, skip: skip) }
+            }
+            display.onPause = { isPaused in
+                record.wish = isPaused ? .pause : nil
+                do throws(SystemError) { try record.write(to: folder, durable: true) } catch {
+                    display.complain("\(job): the \(isPaused ? "pause" : "end of the pause") cannot be written down for later runs: \(error)")
                 }
             }
             let ended = try host.run()
@@ -292,6 +308,8 @@ struct JobRunner {
         display.writeHistory()
         record.endState = state
         record.endMessage = message.isEmpty ? nil : message
+        // A pause outlives a host that was asked to end, but not the job.
+        if isStopped || code != .interrupted { record.wish = nil }
         // Whoever goes on has seen them: the limits look at what comes from now on.
         if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
@@ -305,6 +323,9 @@ struct JobRunner {
                 Console.output("\(status.failed) dead \(status.failed == 1 ? "letter" : "letters"): `stagehost failures \(job)` lists \(status.failed == 1 ? "it" : "them")\n")
             }
         }
+        let goesOn =
+            isStopped ? "`--fresh` starts it over"
+            : record.wish == .pause ? "it is paused: `stagehost resume \(job)` goes on" : "the same command goes on"
         switch code {
         case _ where logFailure != nil: Console.error(logFailure?.text ?? message)
         case .complete: break
@@ -312,7 +333,7 @@ struct JobRunner {
             Console.error(
                 "\(job): \(message)\n = help: raise it in the pipeline file and give the same command again, or `stagehost resume \(job) --set budget.\(end.usedUpBudget ?? "NAME")=AMOUNT`")
         case .interrupted:
-            Console.error("\(job): \(message); \(isStopped ? "`--fresh` starts it over" : "the same command goes on")")
+            Console.error("\(job): \(message); \(goesOn)")
         default: Console.error("error: \(job): \(message)\n = help: what is committed is kept; mend the cause and give the same command again")
         }
         if case .refused(let stage, _) = end { explainRefusal(of: stage) }

@@ -10,15 +10,12 @@ enum LogsCommand {
             let job = try StoredJob.named(arguments)
             let stage = arguments.argument("STAGE")
             _ = try job.stage(named: stage)
-            let path = job.folder + "/" + JobLayout.textFile(stage)
-            let followed = FollowedFile(path)
+            let followed = FollowedFile(job.folder + "/" + JobLayout.textFile(stage), older: true)
             if let lines = arguments.count("lines") {
                 var tail = LineTail(limit: lines)
-                if let older = try? readSmallFile(path + ".1") { tail.add(older) }
                 followed.readMore { tail.add($0) }
                 Console.bytes(tail.bytes)
             } else {
-                if let older = try? readSmallFile(path + ".1") { Console.bytes(older[...]) }
                 followed.readMore { Console.bytes($0[...]) }
             }
             if arguments.has("follow") {

@@ -42,6 +42,11 @@ final class RunDisplay: HostObserver {
     /// Called when another build serves a stage, or does no longer.
     var onBuild: (_ stage: Int, PluginBuild, BuildNews) -> Void = { _, _, _ in }
 
+    /// Called when the pipeline file is to be read again: what is to hold from now on, or nil.
+    var onReread: () -> JobPolicy? = { nil }
+    /// Called when somebody asks for a pause or for its end.
+    var onPause: (Bool) -> Void = { _ in }
+
     private static let lineEveryNanoseconds: UInt64 = 3_000_000_000
     private static let drawEveryNanoseconds: UInt64 = 200_000_000
     private static let statusEveryNanoseconds: UInt64 = 1_000_000_000
@@ -69,7 +74,10 @@ final class RunDisplay: HostObserver {
     func noted(_ note: Note) {
         events.write(note)
         // What it has counted must outlive it.
-        if case .workerDied = note { nextStatusAt = 0 }
+        switch note {
+        case .workerDied, .paused, .resumed: nextStatusAt = 0
+        default: break
+        }
         if let words = words(for: note) { say(words) }
     }
 
@@ -147,6 +155,25 @@ final class RunDisplay: HostObserver {
         ]).json()
     }
 
+    /// The human form of `stagehost status`, to stderr, also with `--quiet`: it was asked for.
+    func show(_ status: JobStatus) {
+        progress.update(status, seconds: elapsedSeconds)
+        let stored = StoredStatus(
+            job: job, live: report(status).json,
+            stages: zip(status.stages, plugins).map { ($0.name, $1, $0.kind) })
+        let columns = screen?.size.columns ?? Screen.width
+        complain(stored.lines(width: columns).joined(separator: "\n"))
+    }
+
+    /// Says something that `--quiet` does not silence.
+    func complain(_ words: String) {
+        if let screen { screen.say(words) } else { Console.error(words) }
+    }
+
+    func policyWanted() -> JobPolicy? { onReread() }
+
+    func paused(_ isPaused: Bool) { onPause(isPaused) }
+
     private func report(_ status: JobStatus, state: String? = nil, message: String? = nil) -> StatusReport {
         var report = StatusReport(
             job: job, state: state, status: status, plugins: plugins, progress: progress, message: message)
@@ -195,8 +222,7 @@ final class RunDisplay: HostObserver {
         }
     }
 
-    private func say(_ words: String) {
-        guard !isQuiet else { return }
-        if let screen { screen.say(words) } else { Console.error(words) }
+    func say(_ words: String) {
+        if !isQuiet { complain(words) }
     }
 }

@@ -116,12 +116,37 @@ private let second: UInt64 = 1_000_000_000
     #expect(server.readable(client).count == 1)
 }
 
-@Test func `those who wait in a crowd are sent away in one go`() throws {
+@Test func `who comes with a request is let in beside those who say nothing`() throws {
+    let folder = try TestFolder()
+    let server = try ControlServer(folder: folder.path)
+    let silent = try (0..<ControlLimits.clients).map { _ in (try RawClient(folder), try server.admitted()) }
+    let half = try RawClient(folder)
+    half.send(#"{"command":"#)
+    #expect(server.accept() == nil)
+    #expect(try half.finished().contains("try again"))
+    var others: [RawClient] = []
+    for _ in silent.count..<ControlLimits.clientsWithRequests {
+        let raw = try RawClient(folder)
+        raw.send(#"{"command":"status"}"# + "\n")
+        let client = try server.admitted()
+        #expect(server.readable(client).map(\.command) == [.status])
+        #expect(server.readable(client).isEmpty, "a request is handed over once")
+        others.append(raw)
+    }
+    let last = try RawClient(folder)
+    last.send(#"{"command":"status"}"# + "\n")
+    #expect(server.accept() == nil)
+    #expect(try last.finished().contains("try again"))
+    #expect(server.takeClosed().isEmpty && others.count == 16)
+}
+
+@Test func `those who wait in a crowd are sent away some at a time`() throws {
     let folder = try TestFolder()
     let server = try ControlServer(folder: folder.path)
     let inside = try (0..<ControlLimits.clients).map { _ in (try RawClient(folder), try server.admitted()) }
     let crowd = try (0..<40).map { _ in try RawClient(folder) }
-    #expect(server.accept() == nil)
+    // In between the host looks after its job.
+    for _ in 0..<3 { #expect(server.accept() == nil) }
     for raw in crowd { #expect(try raw.finished().contains("try again")) }
     #expect(inside.allSatisfy { server.descriptor(of: $0.1) != nil })
 }

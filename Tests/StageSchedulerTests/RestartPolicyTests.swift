@@ -165,7 +165,7 @@ import Testing
             bench.say(.exited(worker.id, Death(cause: .signal(11))))
         }
         #expect(bench.scheduler.status.stages[1].state == "restarting")
-        bench.say(.pause)
+        bench.say(.pause())
         #expect(bench.scheduler.status.state == "paused")
         bench.say(.unpause)
         try bench.read(1)

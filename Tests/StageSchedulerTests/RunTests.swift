@@ -68,7 +68,7 @@ import Testing
     @Test func `a pause hands out nothing, an unpause goes on`() throws {
         let bench = Bench()
         bench.start()
-        bench.say(.pause)
+        bench.say(.pause())
         try bench.read(3)
         #expect(!bench.has(1) && !bench.has(0, .read))
         #expect(bench.scheduler.status.state == "paused")

@@ -7,7 +7,7 @@ import Testing
     static let slow = Stages.pipeline(
         Stages.read, Stages.misbehave("each_ms: 2", "workers: 2", name: "slow"), Stages.write, options: "batch: { records: 20 },")
 
-    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    @Test(arguments: [SIGINT, SIGTERM])
     func aSignalDrainsAndTheSameCommandGoesOn(_ number: Int32) throws {
         let job = try Job(1_000, Self.slow)
         let host = try job.start()

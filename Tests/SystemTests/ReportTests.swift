@@ -80,7 +80,7 @@ import Testing
         #expect(metrics.contains("stagehost_job_state{job=\"job\",state=\"complete\"} 1\n"))
         for stage in stages {
             let labels = "{job=\"job\",stage=\"\(stage["name"] as? String ?? "")\"}"
-            #expect(metrics.contains("stagehost_stage_records_in_total\(labels) \(stage["records_in"] as? Int ?? -1)\n"))
+            #expect(metrics.contains("stagehost_stage_records_in\(labels) \(stage["records_in"] as? Int ?? -1)\n"))
             #expect(metrics.contains("stagehost_stage_crashes_total\(labels) \(stage["crashes"] as? Int ?? -1)\n"))
         }
         #expect(metrics.contains("stagehost_records_written_total{job=\"job\"} \(job.outputKeys().count)\n"))

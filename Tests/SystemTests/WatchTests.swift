@@ -49,6 +49,33 @@ import Testing
         #expect(try job.command("logs", "job", "trouble", "--lines", "1").output.utf8.count < 1 << 20)
     }
 
+    @Test func aFollowerThatWasHeldUpReadsWhatWasRotatedMeanwhile() throws {
+        let job = try Job(100_000, InterruptTests.slow)
+        let host = try job.start()
+        try host.until("the first records") { !job.data("output.jsonl").isEmpty }
+        // Its plugin says nothing: all of this is the test's.
+        let log = ".stagehost/job/text/slow.log"
+        func rotate(_ text: String) throws {
+            let older = job.path(log + ".1")
+            try? FileManager.default.removeItem(atPath: older)
+            try FileManager.default.moveItem(atPath: job.path(log), toPath: older)
+            try job.write(log, text)
+        }
+        try job.write(log, "one\n")
+        try rotate("two\n")
+        let follower = try job.begin("logs", "job", "slow", "--follow")
+        try follower.until("both files") { follower.output == "one\ntwo\n" }
+        follower.signal(SIGSTOP)
+        try rotate("three\n")
+        try rotate("four\n")
+        follower.signal(SIGCONT)
+        try follower.until("the file between, and the last") { follower.output == "one\ntwo\nthree\nfour\n" }
+        #expect(try job.command("logs", "job", "slow", "--lines", "1").output == "four\n")
+        host.signal(SIGINT)
+        #expect(try host.wait().code == 75)
+        #expect(try follower.wait().code == 0)
+    }
+
     @Test(.enabled(if: Programs.find("tmux") != nil, "tmux is not here: install it to have the live table looked at"))
     func theLiveTableFitsItsTerminalAndLeavesNothingBehind() throws {
         // Long enough for all that is looked at here, on any machine; it is ended when that has been seen.
@@ -74,7 +101,7 @@ import Testing
 }
 
 /// A terminal without anybody before it: a tmux server of its own.
-private final class Terminal {
+final class Terminal {
     private let socket: String
     private let output: String
     private let tmux: String
@@ -86,7 +113,9 @@ private final class Terminal {
         try run("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "150", "-y", "24", "-c", job.folder, "env", "PS1=$ ", "sh")
     }
 
-    deinit { _ = try? run("kill-server") }
+    deinit { close() }
+
+    func close() { _ = try? run("kill-server") }
 
     /// Not by `Process`: the server would keep, for good, the pipes that other tests have open at this moment.
     @discardableResult

@@ -16,8 +16,9 @@ extern "C" {
 /* socket, bind, chmod 0600, listen: cloexec, nonblock. Whatever has the name before is unlinked. Nobody can connect before
  * the mode is set, for only then does it listen. The descriptor, or -errno. */
 int clinux_unix_listen(int folder, const char *name, int backlog);
-/* socket, connect: cloexec, nonblock. The descriptor, or -errno; -EAGAIN when the backlog of the listener is full. */
-int clinux_unix_connect(int folder, const char *name);
+/* socket, connect: cloexec, nonblock. The descriptor, or -errno; -EAGAIN when the backlog of the listener is full, and has been for as long
+ * as to wait for it (0: not at all). */
+int clinux_unix_connect(int folder, const char *name, int wait_milliseconds);
 /* unlinkat(folder, name). */
 int clinux_unlink_at(int folder, const char *name);
 /* send(MSG_NOSIGNAL | MSG_DONTWAIT): the number of bytes taken, or -errno. */

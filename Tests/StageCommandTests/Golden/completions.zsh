@@ -73,7 +73,7 @@ _stagehost() {
       ;;
     pause)
       _arguments -s \
-        '--release[Let the workers leave meanwhile]' \
+        '--release[Let the workers leave, too]' \
         '--state-dir[Where jobs are kept (STAGEHOST_STATE_DIR)]:DIR:_files -/' \
         '--help[Print help\: -h in short, --help in full]' \
         '-h[Print help\: -h in short, --help in full]' \

@@ -101,17 +101,36 @@ extension World {
             feed(.abandon)
         case 2...4:
             isPaused = true
-            feed(.pause)
+            // Numbers that no restart has.
+            pausesAsked += 1
+            feed(.pause(release: chance.happens(0.5), request: Self.firstPause + UInt64(pausesAsked)))
         default: resume()
         }
     }
 
-    /// Other rates, limits, pauses and numbers of workers.
+    static let firstPause: UInt64 = 1 << 32
+
+    /// A pause has come to rest, or it is over: then nobody has anything in hand, or has left altogether.
+    func pauseAnswered(_ ok: Bool) {
+        guard ok else { return }
+        count(scheduler.isReleasing ? "paused, workers released" : "paused")
+        for stage in scheduler.stages {
+            expect(stage.workers.allSatisfy { $0.outstanding.isEmpty || !$0.isAlive }, "a pause with something in hand")
+            expect(stage.unsynced.isEmpty || !stage.syncsItself || !scheduler.canSync(stage), "a pause before a sync")
+            guard scheduler.isReleasing, stage.swap == nil else { continue }
+            expect(stage.workers.isEmpty, "workers were to leave, and have not")
+        }
+    }
+
+    /// Other rates, limits, pauses, retries, failure limits and numbers of workers.
     private func changePolicy() {
         for index in job.stages.indices {
             job.stages[index].rate.recordsPerSecond = chance.one(of: [nil, 100, 2_000])
             job.stages[index].rate.burst = nil
             job.stages[index].workers = chance.between(1, 4)
+            job.stages[index].standby = chance.between(0, 2)
+            // Without effect: see `policyChanged`.
+            job.stages[index].window = chance.between(2, 8)
             job.stages[index].retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
         }
         if chance.happens(0.3) {

@@ -41,6 +41,7 @@ final class World {
     /// Requests without a last answer.
     var openRequests: Set<UInt64> = []
     var isPaused = false
+    var pausesAsked = 0
     var isStalled = false
     /// The machine has no memory left.
     var isShort = false
@@ -134,6 +135,8 @@ final class World {
             schedule(at: lastWrite) { [self] in if isStalled { missedFlush = true } else { flush() } }
         case .deny(let request, _): expect(openRequests.remove(request) != nil, "a request was answered twice")
         case .note(let note): heard(note)
+        case .reply(let request, let ok, _, let isLast) where request > Self.firstPause:
+            if isLast { pauseAnswered(ok) }
         case .reply(let request, _, _, let isLast):
             expect(openRequests.contains(request), "a request was answered twice")
             if isLast { openRequests.remove(request) }

@@ -16,13 +16,13 @@ final class Host {
     private let job: Job
     private var ended: Ended?
 
-    init(_ arguments: [String], folder: String, output: String, environment: [String], of job: Job) throws {
+    init(_ arguments: [String], program: String = "stagehost", folder: String, output: String, environment: [String], of job: Job) throws {
         outputPath = output
         self.job = job
         let nothing = try Descriptor.open("/dev/null", flags: O_RDONLY)
         let words = try Descriptor.open(output, flags: O_WRONLY | O_CREAT | O_APPEND)
         process = try ChildProcess.spawn(
-            Programs.folder + "/stagehost", arguments: arguments, environment: environment,
+            Programs.folder + "/" + program, arguments: arguments, environment: environment,
             descriptors: [nothing.number, words.number, words.number], directory: folder)
     }
 
@@ -90,6 +90,13 @@ final class Host {
             let words = String(decoding: FileManager.default.contents(atPath: "/proc/\(child)/cmdline") ?? Data(), as: UTF8.self)
             return words.contains("stagehost-worker\0") && (plugin.isEmpty || words.contains(plugin))
         }
+    }
+
+    /// A line of /proc/PID/status, in bytes: VmRSS, VmHWM.
+    func memory(_ name: String) -> Int? {
+        let text = String(decoding: FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data(), as: UTF8.self)
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else { return nil }
+        return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
     }
 
     var descriptors: Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0 }

@@ -66,6 +66,9 @@ final class Job {
     /// Begins a command.
     func begin(_ arguments: String...) throws -> Host { try start(arguments) }
 
+    /// Begins another program of this project.
+    func begin(program: String, _ arguments: String...) throws -> Host { try start(arguments, program: program) }
+
     /// `stagehost run pipeline.json5`, to its end.
     @discardableResult
     func run(_ options: String..., seconds: Double = 60) throws -> Ended {
@@ -77,12 +80,12 @@ final class Job {
 
     func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
-    private func start(_ arguments: [String]) throws -> Host {
+    private func start(_ arguments: [String], program: String = "stagehost") throws -> Host {
         outputs += 1
         let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
             .merging(self.environment) { $1 }
         return try Host(
-            arguments, folder: folder, output: path(".output-\(outputs)"),
+            arguments, program: program, folder: folder, output: path(".output-\(outputs)"),
             environment: environment.map { "\($0.key)=\($0.value)" } + [mark], of: self)
     }
 
