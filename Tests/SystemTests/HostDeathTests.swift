@@ -123,11 +123,15 @@ import Testing
             // Nothing is held back: without one more step of a worker, all but what is in hand gets into the log.
             var atRisk = 240
             let patience = Patience(seconds: 30)
+            var isStill = false
             while !host.hasEnded(within: 3), patience.lasts {
-                for worker in host.workers(of: "misbehave") { kill(worker, SIGSTOP) }
                 let records = jsonObject(try job.command("status", "job", "--json").output)?["records"] as? [String: Any]
-                atRisk = records?["read"] as? Int == 240 ? records?["at_risk"] as? Int ?? 240 : 240
-                if Set(job.lines("paid")).count - (240 - atRisk) <= inHand { break }
+                guard records?["read"] as? Int == 240, let said = records?["at_risk"] as? Int, said > 0 else { continue }
+                atRisk = said
+                if isStill, Set(job.lines("paid")).count - (240 - atRisk) <= inHand { break }
+                // Not before they have been given something.
+                for worker in host.workers(of: "misbehave") { kill(worker, SIGSTOP) }
+                isStill = true
             }
             host.killHard()
             let all = job.lines("paid")
