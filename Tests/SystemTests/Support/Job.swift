@@ -77,12 +77,17 @@ final class Job {
 
     func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
-    private func start(_ arguments: [String]) throws -> Host {
+    /// Begins a line of shell in the folder of the job.
+    func shell(_ line: String) throws -> Host { try start("/bin/bash", ["-c", line]) }
+
+    private func start(_ arguments: [String]) throws -> Host { try start(Programs.folder + "/stagehost", arguments) }
+
+    private func start(_ program: String, _ arguments: [String]) throws -> Host {
         outputs += 1
         let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
             .merging(self.environment) { $1 }
         return try Host(
-            arguments, folder: folder, output: path(".output-\(outputs)"),
+            program, arguments, folder: folder, output: path(".output-\(outputs)"),
             environment: environment.map { "\($0.key)=\($0.value)" } + [mark], of: self)
     }
 
