@@ -50,6 +50,7 @@ let plugins: [Plugin] = [
     Plugin(folder: "tally", target: "Tally"),
     Plugin(folder: "read-sqlite", target: "ReadSQLite", dependencies: ["StageKit", "StageSQLite"]),
     Plugin(folder: "write-sqlite", target: "WriteSQLite", dependencies: ["StageKit", "StageSQLite"]),
+    Plugin(folder: "write-postgres", target: "WritePostgres"),
     Plugin(folder: "deduplicate", target: "Deduplicate"),
     Plugin(folder: "template", target: "FillTemplate"),
     Plugin(folder: "run-command", target: "RunCommand"),
@@ -164,8 +165,9 @@ let package = Package(
         tests(
             "StageRuntimeTests",
             ["StageRuntime", "LinuxIO", "StageLog", "StageModel", "StageScheduler", "StageWire"]),
-        tests("PluginTests", ["CStage"]),
+        tests("PluginTests", ["CStage", "TestPostgres"]),
         tests("CommandTests", ["StageConfig", "StageReport", "StageModel", "StageScheduler"]),
-        tests("SystemTests", ["LinuxIO"], exclude: ["Stages"]),
+        tests("SystemTests", ["LinuxIO", "TestPostgres"], exclude: ["Stages"]),
+        .target(name: "TestPostgres", path: "Tests/TestPostgres", swiftSettings: strict),
     ] + pluginTargets
 )

@@ -1,3 +1,4 @@
+import StageKit
 import StageSQLite
 
 /// The records that failed for good, of the batches that the host may send again.
@@ -6,12 +7,6 @@ import StageSQLite
 /// the same records again with the same words.
 final class FailureTable {
     static let name = "stagehost_failures"
-
-    struct Key: Hashable {
-        let record: RecordDigest
-        /// How many records like it stand before it in the batch.
-        let occurrence: Int
-    }
 
     private let database: Database
     private let identity: ProgressIdentity
@@ -38,7 +33,7 @@ final class FailureTable {
     func forget() throws { try identity.forget(in: Self.name, database) }
 
     /// Notes a failure inside the transaction that is open.
-    func add(_ key: Key, batch: UInt64, message: String) throws {
+    func add(_ key: FailureKey, batch: UInt64, message: String) throws {
         defer { insertion.reset() }
         try bind(batch, to: insertion)
         try insertion.bind(Int64(bitPattern: key.record.bits), at: ProgressIdentity.nextPlace + 1)
@@ -47,13 +42,13 @@ final class FailureTable {
         try insertion.run()
     }
 
-    func messages(of batch: UInt64) throws -> [Key: String] {
+    func messages(of batch: UInt64) throws -> [FailureKey: String] {
         defer { query.reset() }
         try bind(batch, to: query)
-        var messages: [Key: String] = [:]
+        var messages: [FailureKey: String] = [:]
         while try query.next() {
             let record = RecordDigest(bits: UInt64(bitPattern: query.integer(at: 0)))
-            messages[Key(record: record, occurrence: Int(query.integer(at: 1)))] = query.text(at: 2)
+            messages[FailureKey(record: record, occurrence: Int(query.integer(at: 1)))] = query.text(at: 2)
         }
         return messages
     }

@@ -1,3 +1,4 @@
+import StageKit
 import StageSQLite
 
 /// Which records of the last committed batch have their outcome in the database.

@@ -3,14 +3,9 @@ import StageSQLite
 
 /// Which columns the table has, and what goes into each.
 struct TableLayout {
-    enum Content {
-        case id, key, value
-        case member(JSONPointer)
-    }
-
     struct Column {
         let name: String
-        let content: Content
+        let content: ColumnContent
 
         var declaration: String {
             switch content {
@@ -37,27 +32,12 @@ struct TableLayout {
             throw ConfigurationError("columns", found: "\(wanted.count) columns", expected: "1 to 500")
         }
         columns = try wanted.sorted { $0.key < $1.key }.map { name, source in
-            Column(name: try Self.name(name, key: ["columns"]), content: try Self.content(source, column: name))
+            Column(name: try Self.name(name, key: ["columns"]), content: try ColumnContent(source, column: name))
         }
         upsert = configuration.upsert
         if let upsert, !columns.contains(where: { $0.name == upsert }) {
             let names = columns.map { JSON.quote($0.name) }.joined(separator: ", ")
             throw ConfigurationError("upsert", found: JSON.quote(upsert), expected: "one of the columns \(names)")
-        }
-    }
-
-    private static func content(_ source: String, column: String) throws -> Content {
-        switch source {
-        case "id": return .id
-        case "key": return .key
-        case "value": return .value
-        default:
-            guard source.hasPrefix("/"), let pointer = try? JSONPointer(source) else {
-                throw ConfigurationError(
-                    path: ["columns", column],
-                    problem: "found \(JSON.quote(source)), expected id, key, value or a JSON pointer such as /title")
-            }
-            return .member(pointer)
         }
     }
 

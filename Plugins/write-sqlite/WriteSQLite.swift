@@ -101,7 +101,7 @@ struct WriteSQLite: Sink {
     }
 
     /// Writes what is new. The transaction holds all of the request or nothing: after a retry it comes again as it is.
-    private func write(_ request: Request, of batch: borrowing Batch, into output: borrowing SinkOutput) throws {
+    private func write(_ request: BatchRequest, of batch: borrowing Batch, into output: borrowing SinkOutput) throws {
         var failed: [(index: Int, message: String)] = []
         try database.begin()
         do {

@@ -205,7 +205,9 @@ extension Scheduler {
         guard let swap = stage.swap else { return }
         stage.swap = nil
         goBack(stage, from: swap, why)
-        for worker in stage.workers where worker.isIncoming || worker.build == swap.newBuild && swap.newBuild != swap.oldBuild {
+        // A held stage had no workers: all that it has now were started for this.
+        for worker in stage.workers
+        where worker.isIncoming || swap.wasHeld || worker.build == swap.newBuild && swap.newBuild != swap.oldBuild {
             kill(worker, for: nil)
         }
         reply(swap.request, false, "\(swap.wasHeld ? "the stage stays held" : "the old build stays"): \(why)")

@@ -88,8 +88,9 @@ final class Work {
     }
 
     var isComplete: Bool { unresolved.isEmpty && inHand == 0 && portions.isEmpty }
-    /// Whether a plugin had anything to do with it.
-    var hasEffect: Bool { inputCount > 0 || isFinish && callsPlugin }
+    /// Whether a plugin may have done something for good with it. What is set aside has no effect: where it had begun, the next
+    /// worker has taken it back.
+    var hasEffect: Bool { resolvedInputs > failed || isFinish && callsPlugin }
     var filtered: UInt64 { resolvedInputs - passed - failed }
     var bytes: Int { input.reduce(0) { $0 + $1.byteCount } + output.reduce(0) { $0 + $1.byteCount } }
 

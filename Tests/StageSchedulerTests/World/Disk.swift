@@ -83,7 +83,11 @@ final class Disk {
         for stage in logs.indices {
             let above = valid
             func isBacked(_ batch: UInt64) -> Bool {
-                above.enumerated().allSatisfy { index, batches in
+                // What a stage emits at its end comes of all that it has had before.
+                if let last, let before = above.last, batch == last + UInt64(stage) {
+                    return CommittedSet(beyond: before).through + 1 == batch
+                }
+                return above.enumerated().allSatisfy { index, batches in
                     last.map { batch > $0 + UInt64(index) } ?? false || batches.contains(batch)
                 }
             }

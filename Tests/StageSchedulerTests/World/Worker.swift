@@ -95,6 +95,9 @@ final class Worker {
         }
     }
 
+    /// All that was said to have passed. Nobody listens any more to a build that was sent back.
+    var told: [Item] = []
+
     var pause: UInt64 { UInt64(world.chance.below(Int(plan.recordNanoseconds) + 1)) }
 
     // MARK: - Life and death
@@ -144,7 +147,7 @@ final class Worker {
         let leftInPeace = isClosing && cause == .exit(0)
         if !leftInPeace { world.riskTaken += world.atRisk }
         isAlive = false
-        book(cause, reason, isAccident: isAccident || wasStopped)
+        let suspects = book(cause, reason, isAccident: isAccident || wasStopped)
         if case .garbage = cause { tell(.misbehaved(id, cause)) }
         let crumbs = runs.map { run in
             Breadcrumb(dispatch: run.dispatch, begun: IndexRanges(run.begun.map { [$0] } ?? []))
@@ -155,16 +158,26 @@ final class Worker {
         // Those that the stage has to answer for: not told to end, and not the newcomers of a take-over.
         let isEarly = state.swap == nil && world.scheduler.mode == .running && !state.isHeld && !isOpened
         lastSent = max(lastSent + 1, world.now + UInt64(world.chance.below(50_000)))
-        world.schedule(at: lastSent) { [world, id, stage] in
+        world.schedule(at: lastSent) { [self, world, id, stage] in
             let wasTold = world.scheduler.worker(id).map { $0.phase == .dying && $0.killedFor == nil } ?? true
+            if world.scheduler.worker(id)?.isSentBack ?? false { world.ledger.lost(told, stage) }
+            // What a build does on probation is held against the build alone; it may have passed that since.
+            let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
+            if build.isGood || !isOnTrial { for suspect in suspects { world.ledger.died(suspect.item, stage, isKill: suspect.isKill, isAccident: suspect.isAccident) } }
             if isEarly, !wasTold, state.swap == nil { world.earlyDeaths[stage, default: []].append(world.now) }
             world.feed(.exited(id, Death(cause: said, breadcrumbs: crumbs)))
             world.checkIntensity(of: stage)
         }
     }
 
+    private struct Suspect {
+        var item: Item
+        var isKill: Bool
+        var isAccident: Bool
+    }
+
     /// What the world's books say of a death.
-    private func book(_ cause: DeathCause, _ reason: DeathCause?, isAccident: Bool) {
+    private func book(_ cause: DeathCause, _ reason: DeathCause?, isAccident: Bool) -> [Suspect] {
         for run in runs { world.ledger.lost(run.untold, stage) }
         if world.scheduler.stages[stage].isAtomic { world.ledger.lostAll(stage) }
         let isHosts = cause == .signal(9) && !isAccident
@@ -174,9 +187,7 @@ final class Worker {
             }
             world.expect(wasStopped || hangs || runs.isEmpty, "a worker of stage \(stage) is killed that is only slow")
         }
-        // What a build does on probation is held against the build alone.
-        let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
-        guard build.isGood || !isOnTrial, !isHosts || reason != nil else { return }
+        guard !isHosts || reason != nil else { return [] }
         let isKill = cause == .signal(9) && reason == nil
         var inHand: [Item] = []
         for run in runs where !run.isReplay {
@@ -190,7 +201,7 @@ final class Worker {
                 inHand += ranges.indexes.map { items[Int($0)] }
             }
         }
-        for item in inHand { world.ledger.died(item, stage, isKill: isKill, isAccident: isAccident) }
+        return inHand.map { Suspect(item: $0, isKill: isKill, isAccident: isAccident) }
     }
 
     // MARK: - Requests

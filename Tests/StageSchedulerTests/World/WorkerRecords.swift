@@ -150,6 +150,7 @@ extension Worker {
 
     func takeOutcome(_ run: Run) -> Outcome {
         var outcome = run.outcome
+        told += run.untold
         run.untold = []
         run.outcome = Outcome()
         if !run.output.isEmpty { outcome.output = Block(run.output) }

@@ -3,11 +3,18 @@ import Glibc
 /// Texts of the configuration in which `${NAME}` stands for a variable of the environment: what must not be in a pipeline file.
 ///
 /// What came from the environment is known here, so that it can be taken out of every message again.
-struct Secrets {
+package struct Secrets: Sendable {
     private var values: [String] = []
 
+    package init() {}
+
+    /// Takes `value` out of messages, too. One of less than four characters stays: it stands everywhere.
+    package mutating func hide(_ value: String) {
+        if value.count >= 4, !values.contains(value) { values.append(value) }
+    }
+
     /// `text` with its variables filled in. Throws a sentence about a variable that is not there.
-    mutating func expand(_ text: String) throws(MissingVariable) -> String {
+    package mutating func expand(_ text: String) throws(MissingVariable) -> String {
         var result = ""
         var rest = text[...]
         while let start = rest.range(of: "${") {
@@ -27,7 +34,7 @@ struct Secrets {
                 throw MissingVariable(description: "the environment variable \(name) is not set; set it where the host is started")
             }
             let text = unsafe String(cString: value)
-            if text.count >= 4 { values.append(text) }
+            hide(text)
             result += text
             rest = rest[rest.index(after: end)...]
         }
@@ -35,7 +42,7 @@ struct Secrets {
     }
 
     /// The beginning of `message`, without the values that came from the environment.
-    func redact(_ message: String) -> String {
+    package func redact(_ message: String) -> String {
         let clean = values.reduce(message) { text, secret in
             text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
         }
@@ -46,8 +53,8 @@ struct Secrets {
 }
 
 /// What is wrong with the variables in a text.
-struct MissingVariable: Error, CustomStringConvertible {
-    let description: String
+package struct MissingVariable: Error, CustomStringConvertible {
+    package let description: String
 }
 
 extension StringProtocol {

@@ -1,18 +1,16 @@
-import StageKit
-
 /// What a record of a batch is recognised by when it comes again: 64 bits of its id, key and value.
 ///
 /// The index does not serve: a batch may come again without records that are dead letters by now, and in pieces. The
 /// digest is in databases, so it must stay what it is. Records that are alike have the same digest, and are told apart by
 /// counting.
-struct RecordDigest: Hashable {
-    let bits: UInt64
+package struct RecordDigest: Hashable, Sendable {
+    package let bits: UInt64
 
-    init(bits: UInt64) {
+    package init(bits: UInt64) {
         self.bits = bits
     }
 
-    init(_ record: borrowing Record) {
+    package init(_ record: borrowing Record) {
         var state = Self.mix(record.id ^ 0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93)
         unsafe Self.add(record.keyBuffer, to: &state)
         unsafe Self.add(record.valueBuffer, to: &state)
@@ -41,20 +39,5 @@ struct RecordDigest: Hashable {
         let product = left.multipliedFullWidth(by: right)
         // The sum keeps a product of nought from swallowing what came before.
         return (product.high ^ product.low) &+ left
-    }
-}
-
-/// Tells records that are alike apart: the first, the second, … of their kind. Asked in ascending order.
-struct Occurrences {
-    private var counted = 0
-    private var counts: [RecordDigest: Int] = [:]
-
-    /// How many records like the one at `position` stand before it.
-    mutating func before(_ position: Int, in digests: [RecordDigest]) -> Int {
-        while counted <= position {
-            counts[digests[counted], default: 0] += 1
-            counted += 1
-        }
-        return counts[digests[position], default: 1] - 1
     }
 }
