@@ -38,6 +38,17 @@ enum Circumstances {
     static func missingTools(for command: String) -> [String] {
         let words = command.split { !$0.isLetter && !$0.isNumber && $0 != "+" && $0 != "_" && $0 != "." }
         return optionalTools.filter { words.contains(Substring($0)) && Programs.find($0) == nil }
+            + (command.contains(/postgres|psql|\$bin/) && !hasPostgres ? ["postgresql"] : [])
+    }
+
+    private static let hasPostgres: Bool = {
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+        return versions.contains { FileManager.default.isExecutableFile(atPath: "/usr/lib/postgresql/\($0)/bin/initdb") }
+    }()
+
+    /// A PostgreSQL server, and its folder, are not root's.
+    static func refusesRoot(_ command: String, of document: Document) -> Bool {
+        document.text.contains("refuses to run as root") && command.contains(/mktemp|initdb|pg_ctl/)
     }
 
     /// The exit code that the page tells of.

@@ -6,6 +6,7 @@ import Testing
 /// in `.build/release` and on PATH, the pipeline `index.json5` of a job that has dead letters, and what the page itself shows.
 final class DocumentBench {
     let job: Job
+    private let document: Document
     /// Hosts and services that were begun in the background.
     private var background: [String: Host] = [:]
     private var prepared: Set<String> = []
@@ -13,7 +14,9 @@ final class DocumentBench {
     private var runningByThePage: Set<String> = []
 
     init(_ document: Document) throws {
+        self.document = document
         job = try Job("{}")
+        job.environment["TMPDIR"] = job.folder
         job.environment["PATH"] = job.path(".build/release") + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
         let files = FileManager.default
         for folder in [".build", "build", "examples", "node-exporter", ".config/fish/completions"] {
@@ -24,6 +27,11 @@ final class DocumentBench {
             try files.createSymbolicLink(atPath: job.path(folder), withDestinationPath: Programs.repository + "/" + folder)
         }
         try files.copyItem(atPath: Programs.repository + "/docs", toPath: job.path("docs"))
+        for name in [".variables", ".variables-refused"] {
+            try job.write(name, "")
+            try files.setAttributes([.posixPermissions: 0o666], ofItemAtPath: job.path(name))
+        }
+        try files.setAttributes([.posixPermissions: 0o777], ofItemAtPath: job.folder)
         try copyExamples()
         if document.text.contains(/\bindex\.json5|stagehost \w+ index\b|\.stagehost\/index\//) { try addIndex() }
         try add(shownBy: document)
@@ -125,7 +133,15 @@ final class DocumentBench {
         // What people have in their own folders goes into this one; zsh has a list of some more.
         let home = text.contains("~/") ? "HOME=$PWD; " : ""
         let zsh = text.contains("fpath") ? "fpath=('' \"$PWD\"); " : ""
-        return try job.shell(home + zsh + text).wait(seconds: 120)
+        // A page is typed into one shell: what it sets stays set.
+        let line = """
+            . ./.variables 2> .variables-refused
+            \(home)\(zsh)\(text)
+            code=$?
+            declare -p | grep -vE '^declare -[A-Za-z]*r|^declare -[^ ]+ (HOME|fpath|code|_)=' > .variables
+            exit $code
+            """
+        return try job.shell(line, asNobody: Circumstances.refusesRoot(text, of: document)).wait(seconds: 120)
     }
 
     /// What all commands have said so far, also those that are still running.

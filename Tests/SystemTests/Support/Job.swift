@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LinuxIO
 import Testing
 
@@ -77,8 +78,12 @@ final class Job {
 
     func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
-    /// Begins a line of shell in the folder of the job.
-    func shell(_ line: String) throws -> Host { try start("/bin/bash", ["-c", line]) }
+    /// Begins a line of shell in the folder of the job; `asNobody`: by a user who may do nothing, where the tests are run by root.
+    func shell(_ line: String, asNobody: Bool = false) throws -> Host {
+        guard asNobody, geteuid() == 0 else { return try start("/bin/bash", ["-c", line]) }
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+        return try start(Programs.find("setpriv") ?? "/usr/bin/setpriv", nobody + ["/bin/bash", "-c", line])
+    }
 
     private func start(_ arguments: [String]) throws -> Host { try start(Programs.folder + "/stagehost", arguments) }
 
