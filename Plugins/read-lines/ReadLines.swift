@@ -60,7 +60,9 @@ struct ReadLines: Source {
     private var isOpen = false
     private var lastPosition: Position?
     private var line = 0
+    /// File and number of the line that was read last; all but the number is the prefix.
     private var keyPrefix: [UInt8] = []
+    private var prefixLength = 0
 
     /// Records of all files, and those delivered, when they were worth counting.
     private var total: Int?
@@ -129,9 +131,7 @@ struct ReadLines: Source {
     /// Emits the next line, or fails it as a record, and returns its size. Nil: the file has ended.
     private mutating func deliverLine(_ output: borrowing SourceOutput) throws -> Int? {
         guard let next = unsafe try reader.next() else { return nil }
-        line += 1
-        keyPrefix.removeLast(keyPrefix.count - prefixLength)
-        appendDecimal(line)
+        countUp()
         let size = unsafe next.bytes.count + keyPrefix.count
         guard unsafe !next.isTooLong else {
             let message =
@@ -181,16 +181,19 @@ struct ReadLines: Source {
         }
     }
 
-    private var prefixLength: Int { files[fileIndex].count + 1 }
-
-    private mutating func appendDecimal(_ number: Int) {
-        let start = keyPrefix.count
-        var rest = number
-        repeat {
-            keyPrefix.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        keyPrefix[start...].reverse()
+    /// The next line, in the key, too: one digit changes, mostly.
+    private mutating func countUp() {
+        line += 1
+        var place = keyPrefix.count - 1
+        while place >= prefixLength {
+            if keyPrefix[place] < UInt8(ascii: "9") {
+                keyPrefix[place] += 1
+                return
+            }
+            keyPrefix[place] = UInt8(ascii: "0")
+            place -= 1
+        }
+        keyPrefix.insert(UInt8(ascii: "1"), at: prefixLength)
     }
 
     private mutating func openFile(at offset: Int, line: Int) throws {
@@ -200,6 +203,8 @@ struct ReadLines: Source {
         }
         self.line = line
         keyPrefix = path + [UInt8(ascii: ":")]
+        prefixLength = keyPrefix.count
+        keyPrefix += Array("\(line)".utf8)
         isOpen = true
     }
 

@@ -23,6 +23,8 @@ import StageWire
     private(set) var room: SharedPlace?
     /// Where the blocks of the batch are; and the blocks.
     private var segments: [UnsafeRawBufferPointer] = unsafe []
+    /// Of the segments, those that came in the frame: they are the first.
+    private var inlineSegments = 0
     private var places: [Place] = []
 
     private static let anyInput = IndexRanges(count: .max)
@@ -45,6 +47,7 @@ import StageWire
         unsafe segments.removeAll(keepingCapacity: true)
         let inline = unsafe UnsafeRawBufferPointer(rebasing: payload[..<frame.inlineBlocksLength])
         if unsafe !inline.isEmpty { unsafe segments.append(inline) }
+        inlineSegments = unsafe segments.count
         let extra = unsafe UnsafeRawBufferPointer(rebasing: payload[frame.inlineBlocksLength...])
         let wanted = unsafe try readItems(extra, count: frame.count, memory)
         let inOrder = try validate(stated: frame.count)
@@ -142,13 +145,15 @@ import StageWire
         var inOrder = true
         var lastInput: UInt32 = 0
         var found = 0
-        for unsafe blocks in unsafe segments {
+        for unsafe (number, blocks) in unsafe segments.enumerated() {
+            // What the host has looked at in the shared memory nobody can have changed since: it is mapped for reading alone.
+            let isChecked = number >= inlineSegments
             var start = 0
             while start < blocks.count {
                 let name = places.count
                 let block = unsafe try Block(decodingHeaderOf: blocks, at: start, name: name)
                 let whole = unsafe UnsafeRawBufferPointer(rebasing: blocks[start..<start + block.length])
-                _ = unsafe try block.validate(whole, name: name, allowed: Self.anyInput)
+                _ = unsafe try block.validate(whole, name: name, allowed: Self.anyInput, isChecked: isChecked)
                 guard let base = whole.baseAddress else { continue }
                 let place = unsafe Place(
                     table: UnsafeRawBufferPointer(rebasing: whole[block.tableOffset..<block.bytesOffset]),

@@ -19,7 +19,7 @@ struct Child: Sendable {
     private let words: String
     private let scratch: Scratch
 
-    /// posix_spawn; -1 stands for /dev/null.
+    /// posix_spawnp; -1 stands for /dev/null.
     static func start(
         _ words: [String], in scratch: Scratch, input: Int32 = -1, output: Int32 = -1, error: Int32 = -1
     ) throws(BenchError) -> Child {
@@ -32,7 +32,7 @@ struct Child: Sendable {
                 unsafe cbench_spawn(&pid, arguments, environment, input, output, error)
             }
         }
-        try checked("posix_spawn", words[0], result)
+        try checked("posix_spawnp", words[0], result)
         scratch.remember(pid)
         return Child(pid: pid, begun: begun, words: words.joined(separator: " "), scratch: scratch)
     }

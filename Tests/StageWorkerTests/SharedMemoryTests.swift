@@ -47,11 +47,13 @@ import Testing
         #expect(try host.exitCode() == 70)
     }
 
-    @Test func `blocks that were changed after they were made are not believed`() throws {
+    /// In the header of the block, and in its table: the input, the offset and the size of a value.
+    @Test(arguments: [4, 24 + 8, 24 + 15, 24 + 23])
+    func `blocks that were changed after they were checked are not believed to be within bounds`(_ place: Int) throws {
         let host = try TestHost(TestHost.plugin("misbehave"), memorySize: Self.size)
         try host.open()
         var block = TestHost.block(many)
-        block[block.count / 2] ^= 1
+        block[place + (place < 24 ? 0 : WireLimits.blockHeaderBytes)] ^= 0x80
         host.put(block, at: 0)
         try host.process([], places: [SharedPlace(offset: 0, length: block.count)], sharedRecords: many.count)
         #expect(try host.exitCode() == 70)

@@ -35,7 +35,7 @@ int cbench_spawn(pid_t *pid, char *const arguments[], char *const environment[],
   if (result == 0) result = place(&actions, input, 0);
   if (result == 0) result = place(&actions, output, 1);
   if (result == 0) result = place(&actions, error, 2);
-  if (result == 0) result = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
+  if (result == 0) result = posix_spawnp(pid, arguments[0], &actions, &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return -result;
