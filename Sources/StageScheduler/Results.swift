@@ -179,11 +179,6 @@ extension Scheduler {
         work.resolvedInputs += resolved
         if !covered.isEmpty {
             tellDone(covered, outcome, of: work, in: stage)
-            // Where batches begin anew after a death, a record can pass many times: each shows that it is no poison.
-            if stage.isAtomic, !work.deaths.isEmpty || !work.kills.isEmpty {
-                work.deaths = work.deaths.filter { !covered.contains($0.key) }
-                work.kills = work.kills.filter { !covered.contains($0.key) }
-            }
             stage.verdictsInARow = 0
             stage.verdictBatches = []
             stage.suspectDeathsInARow = 0

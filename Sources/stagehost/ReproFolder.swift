@@ -72,12 +72,14 @@ struct ReproFolder {
           --gdb)
             need gdb
             batch=-batch
-            if [ -t 0 ]; then batch=-q; fi
+            # gdb leaves as the worker did: with a signal it is still there, and has no exit code.
+            quit='quit $_isvoid($_exitcode) ? 128 + $_siginfo.si_signo : $_exitcode'
+            if [ -t 0 ]; then batch=-q quit=; fi
             export REPRO_FOLDER="$here" REPRO_PLUGIN="$plugin"
             # The shell that starts the worker sees to the names and the descriptors.
             gdb "$batch" -iex "set complaints 0" \
               -ex 'run "$REPRO_PLUGIN" < "$REPRO_FOLDER/requests" > "$REPRO_FOLDER/answers" 3<> "$REPRO_FOLDER/page.run"' \
-              -ex bt "$worker" ;;
+              -ex bt ${quit:+-ex "$quit"} "$worker" ;;
           --valgrind)
             need valgrind
             # Some releases of valgrind stop at debug information that they do not know; that of the plugin is what matters.

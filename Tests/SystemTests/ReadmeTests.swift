@@ -1,137 +1,56 @@
 import Foundation
 import Testing
 
-/// The repository's README, examples and links, held to what they say.
+/// The repository's README and examples deliver what they promise, and links lead somewhere. What its commands do at all, and whether
+/// its pipelines are valid, is looked at in `Documents`, as it is of every page.
 @Suite struct ReadmeTests {
-    @Test func everyCommandOfTheReadmeDoesWhatItSays() throws {
-        try Workbench.with { bench in
-            let lines = try blocks(of: "sh", in: readme()).flatMap { $0.split(separator: "\n") }.map(String.init)
-            let commands = lines.compactMap { line in
-                line.range(of: ".build/release/stagehost").map { String(line[$0.lowerBound...]) }
-            }
-            try #require(commands.count >= 3)
-            for command in commands {
-                let result = try bench.run(command)
-                #expect(result.code == 0, "\(command): \(result.output)")
-            }
+    @Test func theDemoDeliversTheMainJobWithoutThePoison() throws {
+        let bench = try DocumentBench(Document(path: "README.md", text: ""))
+        let plain = try bench.job.shell(".build/release/stagehost run examples/index-docs/index.json5").wait()
+        try #require(plain.code == 0, "\(plain.output)")
+        let demo = try bench.job.shell(".build/release/stagehost run examples/crash-demo/crash-demo.json5").wait()
+        try #require(demo.code == 0, "\(demo.output)")
 
-            let undisturbed = try bench.lines("examples/index-docs/out/terms.jsonl")
-            let survivors = try bench.lines("examples/crash-demo/out/terms.jsonl")
-            let poison = "\"key\":\"../../docs/wire.md#3\",\"value\""
-            #expect(undisturbed.count(where: { $0.contains(poison) }) == 1)
-            #expect(survivors == undisturbed.filter { !$0.contains(poison) })
+        let undisturbed = bench.job.lines("examples/index-docs/out/terms.jsonl")
+        let poison = "\"key\":\"../../docs/wire.md#3\",\"value\""
+        #expect(undisturbed.count(where: { $0.contains(poison) }) == 1)
+        #expect(bench.job.lines("examples/crash-demo/out/terms.jsonl") == undisturbed.filter { !$0.contains(poison) })
+
+        // Every document is in it, with its words.
+        let keys = undisturbed.compactMap { line in
+            line.components(separatedBy: "\"key\":\"../../").dropFirst().first?.components(separatedBy: "#").first
         }
+        #expect(Set(keys) == Set(try Document.all().map(\.path).filter { $0.hasPrefix("docs/") }))
+        #expect(undisturbed.allSatisfy { $0.contains("\"words\":") })
+
+        // Its crashes are told, and counted.
+        let crashes = bench.job.lines("examples/crash-demo/out-crashes.txt").count
+        #expect(crashes > 0)
+        let shaky = try #require(demo.output.split(separator: "\n").first { $0.hasPrefix("shaky ") })
+        #expect(shaky.split(separator: " ").suffix(2) == ["\(crashes)", "\(crashes)"])
+        #expect(demo.output.contains("kills its worker (killed by signal 6 (SIGABRT)): set aside"))
+        #expect(demo.output.contains(", failed 1 in "))
     }
 
-    @Test func theMainJobReadsEveryDocument() throws {
-        try Workbench.with { bench in
-            let result = try bench.run(".build/release/stagehost run examples/index-docs/index.json5")
-            #expect(result.code == 0, "\(result.output)")
-            let keys = try bench.lines("examples/index-docs/out/terms.jsonl").compactMap { line in
-                line.components(separatedBy: "\"key\":\"../../").dropFirst().first?.components(separatedBy: "#").first
-            }
-            #expect(Set(keys) == Set(try documents().filter { $0.hasPrefix("docs/") }))
-            let words = try bench.lines("examples/index-docs/out/terms.jsonl").allSatisfy { $0.contains("\"words\":") }
-            #expect(words)
-        }
-    }
-
-    @Test func crashesOfTheDemoAreShownAndRestarted() throws {
-        try Workbench.with { bench in
-            let result = try bench.run(".build/release/stagehost run examples/crash-demo/crash-demo.json5")
-            #expect(result.code == 0, "\(result.output)")
-            let crashes = try bench.lines("examples/crash-demo/out-crashes.txt").count
-            #expect(crashes > 0)
-            let shaky = try #require(result.output.split(separator: "\n").first { $0.hasPrefix("shaky ") })
-            #expect(shaky.split(separator: " ").suffix(2) == ["\(crashes)", "\(crashes)"])
-            #expect(result.output.contains("kills its worker (killed by signal 6 (SIGABRT)): set aside"))
-            #expect(result.output.contains(", failed 1 in "))
-        }
-    }
-
-    @Test func thePipelineOfTheReadmeIsValid() throws {
-        try Workbench.with { bench in
-            let pipelines = try blocks(of: "json5", in: readme())
-            try #require(!pipelines.isEmpty)
-            for pipeline in pipelines {
-                try pipeline.write(
-                    to: bench.folder.appending(path: "examples/index-docs/readme.json5"), atomically: true, encoding: .utf8)
-                let result = try bench.run(".build/release/stagehost validate examples/index-docs/readme.json5")
-                #expect(result.code == 0, "\(result.output)")
-            }
-        }
-    }
-
-    @Test(arguments: try documents())
-    func everyLinkLeadsToSomethingThatIsThere(document: String) throws {
-        let file = repository.appending(path: document)
-        let text = try String(contentsOf: file, encoding: .utf8)
-        for match in text.matches(of: /\]\(([^)\s#:]+)(#[^)\s]*)?\)/) {
+    @Test(arguments: try Document.all())
+    func everyLinkLeadsToSomethingThatIsThere(_ document: Document) {
+        let file = URL(filePath: Programs.repository + "/" + document.path)
+        for match in document.text.matches(of: /\]\(([^)\s#:]+)(#[^)\s]*)?\)/) {
             let target = file.deletingLastPathComponent().appending(path: String(match.1))
-            #expect(FileManager.default.fileExists(atPath: target.path), "\(document) links to \(match.1)")
+            #expect(FileManager.default.fileExists(atPath: target.path), "\(document.path) links to \(match.1)")
         }
     }
-}
 
-private let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-private func readme() throws -> String {
-    try String(contentsOf: repository.appending(path: "README.md"), encoding: .utf8)
-}
-
-/// The Markdown files of the project, as paths from its top.
-private func documents() throws -> [String] {
-    let top = try FileManager.default.contentsOfDirectory(atPath: repository.path).filter { $0.hasSuffix(".md") }
-    let below = try ["docs", "examples"].flatMap { folder in
-        try FileManager.default.subpathsOfDirectory(atPath: repository.appending(path: folder).path)
-            .filter { $0.hasSuffix(".md") && !$0.contains(".build/") }.map { "\(folder)/\($0)" }
-    }
-    return (top + below).sorted()
-}
-
-/// The fenced blocks of one language.
-private func blocks(of language: String, in text: String) -> [String] {
-    text.components(separatedBy: "```\(language)\n").dropFirst().compactMap { $0.components(separatedBy: "\n```").first }
-}
-
-/// A copy of the examples and documents in a folder of its own, with the programs where README has them.
-private struct Workbench {
-    let folder: URL
-
-    static func with(_ body: (Workbench) throws -> Void) throws {
-        let files = FileManager.default
-        let folder = files.temporaryDirectory.appending(path: "stagehost-readme-\(UUID().uuidString)")
-        try files.createDirectory(at: folder.appending(path: ".build"), withIntermediateDirectories: true)
-        defer { try? files.removeItem(at: folder) }
-        try files.copyItem(at: repository.appending(path: "docs"), to: folder.appending(path: "docs"))
-        for example in ["index-docs/index.json5", "crash-demo/crash-demo.json5"] {
-            let copy = folder.appending(path: "examples/\(example)")
-            try files.createDirectory(at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try files.copyItem(at: repository.appending(path: "examples/\(example)"), to: copy)
+    /// An anchor is a heading: in lower case, without punctuation, with dashes for spaces.
+    @Test(arguments: try Document.all())
+    func everyAnchorIsAHeading(_ document: Document) throws {
+        let file = URL(filePath: Programs.repository + "/" + document.path)
+        for match in document.text.matches(of: /\]\(([^)\s#:]*)#([^)\s]+)\)/) {
+            let target = match.1.isEmpty ? file : file.deletingLastPathComponent().appending(path: String(match.1))
+            let headings = try String(contentsOf: target, encoding: .utf8).matches(of: /\n#+ (.+)/).map { heading in
+                heading.1.lowercased().filter { $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" || $0 == "_" }.replacing(" ", with: "-")
+            }
+            #expect(headings.contains(String(match.2)), "\(document.path) links to the heading #\(match.2) of \(target.lastPathComponent)")
         }
-        let programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        try files.createSymbolicLink(at: folder.appending(path: ".build/release"), withDestinationURL: programs)
-        try body(Workbench(folder: folder))
-    }
-
-    /// Runs a line of shell, which is ended (code 124) if it takes too long; its output is stdout and stderr together.
-    func run(_ command: String) throws -> (code: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/timeout")
-        process.arguments = ["--kill-after=10", "120", "/bin/sh", "-c", command]
-        process.currentDirectoryURL = folder
-        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
-    }
-
-    func lines(_ path: String) throws -> [String] {
-        try String(contentsOf: folder.appending(path: path), encoding: .utf8).split(separator: "\n").map(String.init)
     }
 }

@@ -62,6 +62,7 @@ import Testing
             return
         }
         #expect(ended.output.contains("brittle.c:"), "\(ended.output)")
+        #expect(ended.code == 4 && ended.output.contains("killed by signal 11 (SIGSEGV)"), "\(ended.code): \(ended.output)")
     }
 
     @Test func ofASinkIsNotRunByTheWay() throws {

@@ -35,5 +35,7 @@ class Service(BaseHTTPRequestHandler):
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 8099
+ThreadingHTTPServer.request_queue_size = 128  # many may call at once: with 5, the default, most of them wait for seconds
+server = ThreadingHTTPServer(("127.0.0.1", port), Service)
 print(f"listening on http://127.0.0.1:{port}", flush=True)
-ThreadingHTTPServer(("127.0.0.1", port), Service).serve_forever()
+server.serve_forever()

@@ -191,9 +191,12 @@ final class Worker {
         let isKill = cause == .signal(9) && reason == nil
         var inHand: [Item] = []
         for run in runs where !run.isReplay {
-            // Of garbage the records before are as suspect as the one in hand.
-            let begun: UInt32? = if case .garbage = cause { nil } else { run.begun }
-            inHand += (begun.map { [$0] } ?? run.left).map { run.items[Int($0)] }
+            // Of garbage the records before are as suspect as the one in hand, also those that had passed and were not told of.
+            if case .garbage = cause {
+                inHand += run.left.map { run.items[Int($0)] } + run.untold
+            } else {
+                inHand += (run.begun.map { [$0] } ?? run.left).map { run.items[Int($0)] }
+            }
         }
         if runs.isEmpty {
             for case (_, .process(_, let input, _, let ranges, _, false, _), false) in inbox {

@@ -9,20 +9,20 @@ struct Ended {
     var output: String
 }
 
-/// A running `stagehost`.
+/// A running `stagehost`, or another program that belongs to a job.
 final class Host {
     private let process: ChildProcess
     private let outputPath: String
     private let job: Job
     private var ended: Ended?
 
-    init(_ arguments: [String], program: String = "stagehost", folder: String, output: String, environment: [String], of job: Job) throws {
+    init(_ program: String, _ arguments: [String], folder: String, output: String, environment: [String], of job: Job) throws {
         outputPath = output
         self.job = job
         let nothing = try Descriptor.open("/dev/null", flags: O_RDONLY)
         let words = try Descriptor.open(output, flags: O_WRONLY | O_CREAT | O_APPEND)
         process = try ChildProcess.spawn(
-            Programs.folder + "/" + program, arguments: arguments, environment: environment,
+            program, arguments: arguments, environment: environment,
             descriptors: [nothing.number, words.number, words.number], directory: folder)
     }
 

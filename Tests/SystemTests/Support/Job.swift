@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LinuxIO
 import Testing
 
@@ -67,7 +68,7 @@ final class Job {
     func begin(_ arguments: String...) throws -> Host { try start(arguments) }
 
     /// Begins another program of this project.
-    func begin(program: String, _ arguments: String...) throws -> Host { try start(arguments, program: program) }
+    func begin(program: String, _ arguments: String...) throws -> Host { try start(Programs.folder + "/" + program, arguments) }
 
     /// `stagehost run pipeline.json5`, to its end.
     @discardableResult
@@ -80,12 +81,21 @@ final class Job {
 
     func start(options: [String]) throws -> Host { try start(["run", "pipeline.json5"] + options) }
 
-    private func start(_ arguments: [String], program: String = "stagehost") throws -> Host {
+    /// Begins a line of shell in the folder of the job; `asNobody`: by a user who may do nothing, where the tests are run by root.
+    func shell(_ line: String, asNobody: Bool = false) throws -> Host {
+        guard asNobody, geteuid() == 0 else { return try start("/bin/bash", ["-c", line]) }
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+        return try start(Programs.find("setpriv") ?? "/usr/bin/setpriv", nobody + ["/bin/bash", "-c", line])
+    }
+
+    private func start(_ arguments: [String]) throws -> Host { try start(Programs.folder + "/stagehost", arguments) }
+
+    private func start(_ program: String, _ arguments: [String]) throws -> Host {
         outputs += 1
         let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STAGEHOST_") }
             .merging(self.environment) { $1 }
         return try Host(
-            arguments, program: program, folder: folder, output: path(".output-\(outputs)"),
+            program, arguments, folder: folder, output: path(".output-\(outputs)"),
             environment: environment.map { "\($0.key)=\($0.value)" } + [mark], of: self)
     }
 
