@@ -246,7 +246,7 @@ package final class Host {
             let worker = try WorkerProcess(
                 id: id, stage: stage, index: index, build: build, program: self.setup.workerProgram, plugin: builds[stage][build].path,
                 pagePath: pagePath(id, stage), slots: setup.policy.threads, folder: self.setup.folder,
-                environment: environment + limits(of: setup), payloads: payloads)
+                environment: environment + setup.limits, payloads: payloads)
             worker.reader.tellsEmitted = self.setup.tellsEveryRecord
             workers[id.number] = worker
             try poller.add(worker.child.pidfd.number, .readable, token: worker.token(.process))
@@ -256,20 +256,6 @@ package final class Host {
             if let worker = workers.removeValue(forKey: id.number) { worker.kill() }
             pending.append(.exited(id, Death(cause: .lost("the worker could not be started: \(error)"))))
         }
-    }
-
-    /// What the worker does to itself before it loads anything.
-    private func limits(of stage: StageSetup) -> [String] {
-        var entries: [String] = []
-        if stage.dumpsCore { entries.append("STAGEHOST_CORE=1") }
-        if let memory = stage.policy.memoryBytes {
-            // Memory is looked at ten times a second. In between a plugin may take as much again, and no more; what
-            // allocators and thread stacks set aside without using it has room, too.
-            let room = UInt64(256 << 20) + UInt64(stage.policy.threads) * (16 << 20)
-            let (bytes, overflow) = memory.multipliedReportingOverflow(by: 2)
-            if !overflow { entries.append("STAGEHOST_DATA_LIMIT=\(bytes.addingReportingOverflow(room).partialValue)") }
-        }
-        return entries
     }
 
     /// Kills a worker. One that hangs is asked to show where first, if it is known which of its threads does.
@@ -592,15 +578,4 @@ package final class Host {
         serving[change.stage] = change.build
         observer?.changed(stage: change.stage, builds[change.stage][change.build], change.news)
     }
-}
-
-/// The environment of this process, as it is handed on.
-private func environmentStrings() -> [String] {
-    var strings: [String] = []
-    var entry = unsafe environ
-    while let text = unsafe entry.pointee {
-        strings.append(unsafe String(cString: text))
-        unsafe entry += 1
-    }
-    return strings
 }

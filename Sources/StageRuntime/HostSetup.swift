@@ -69,3 +69,19 @@ package protocol HostObserver: AnyObject {
     /// Somebody has asked for a pause, which is to outlive the host, or for its end.
     func paused(_ isPaused: Bool)
 }
+
+extension StageSetup {
+    /// What a worker of the stage does to itself before it loads anything: entries of its environment.
+    var limits: [String] {
+        var entries: [String] = []
+        if dumpsCore { entries.append("STAGEHOST_CORE=1") }
+        if let memory = policy.memoryBytes {
+            // Memory is looked at ten times a second. In between a plugin may take as much again, and no more; what
+            // allocators and thread stacks set aside without using it has room, too.
+            let room = UInt64(256 << 20) + UInt64(policy.threads) * (16 << 20)
+            let (bytes, overflow) = memory.multipliedReportingOverflow(by: 2)
+            if !overflow { entries.append("STAGEHOST_DATA_LIMIT=\(bytes.addingReportingOverflow(room).partialValue)") }
+        }
+        return entries
+    }
+}

@@ -53,17 +53,6 @@ struct Child: Sendable {
     func kill() { _ = Glibc.kill(pid, SIGKILL) }
 }
 
-/// The environment, as `NAME=value`.
-func environmentStrings() -> [String] {
-    var strings: [String] = []
-    var at = unsafe environ
-    while let entry = unsafe at.pointee {
-        unsafe strings.append(String(cString: entry))
-        unsafe at += 1
-    }
-    return strings
-}
-
 /// Calls `body` with a NULL-terminated array of C strings.
 private func withCStrings<Result>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result

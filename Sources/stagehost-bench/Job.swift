@@ -12,6 +12,7 @@ struct Job: Sendable {
         var durable = true
         var standby = 0
         var workers = 1
+        var retry: [(String, JSONValue)] = []
     }
 
     var name: String
@@ -43,6 +44,7 @@ struct Job: Sendable {
                 .init("workers", .integer(Int64(stage.workers))),
                 // The bench kills workers far more often than any stage may die by itself.
                 .init("restart", .object([.init("max", .integer(1_000_000))])),
+                .init("retry", .object(stage.retry.map { JSONValue.Member($0.0, $0.1) })),
             ])
         }
         return .object([

@@ -102,6 +102,14 @@ enum MarksBenchmark {
                         $0[0].value("run again to the first batch", "p50_ms")
                     }
                 ]),
+            Part(
+                benchmark: RetriesBenchmark.benchmark, words: ["--records", share(20_000, atLeast: 4_000), "--rounds", "3"],
+                marks: [Mark(name: "5 % of the records fail once, 1 s backoff : none fails", digits: 3, limit: 1.1) { $0[0].value("5 % fail once", "ratio") }]),
+            Part(
+                benchmark: ControlBenchmark.benchmark, words: ["--records", share(1_000_000, atLeast: 200_000), "--rounds", "3"],
+                marks: [
+                    Mark(name: "a thousand hostile control clients : none", digits: 3, limit: 1.05) { $0[0].value("1000 hostile clients", "ratio") }
+                ]),
             Part(benchmark: HubBenchmark.benchmark, words: ["--megabytes", share(200, atLeast: 20), "--batches", "5000", "--rounds", "1"], marks: []),
             Part(benchmark: GrowthBenchmark.benchmark, words: ["--records", share(100_000, atLeast: 20_000), "--sleeping-batches", "50"], marks: []),
             Part(benchmark: PartsBenchmark.benchmark, words: ["--rounds", "3"], marks: []),
@@ -130,7 +138,7 @@ enum MarksBenchmark {
     private static func line(_ mark: Mark, _ tables: [ResultTable], _ command: String) -> String {
         let figure = mark.figure(tables)
         func text(_ value: Double) -> String { HumanNumbers.fixed(value, digits: mark.digits) + mark.unit }
-        let limit = mark.limit.isFinite ? (mark.atLeast ? "at least " : "at most ") + HumanNumbers.fixed(mark.limit, digits: 0) + mark.unit : ""
+        let limit = mark.limit.isFinite ? (mark.atLeast ? "at least " : "at most ") + HumanNumbers.fixed(mark.limit, digits: mark.limit == mark.limit.rounded() ? 0 : mark.digits) + mark.unit : ""
         let reached = figure.map { !mark.limit.isFinite ? "" : (mark.atLeast ? $0 >= mark.limit : $0 <= mark.limit) ? "yes" : "no" } ?? ""
         return "| \(mark.name) | \(limit) | \(figure.map(text) ?? "not measured here") | \(reached) | `\(command)` |"
     }

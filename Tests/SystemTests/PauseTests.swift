@@ -29,9 +29,10 @@ import Testing
         #expect(try job.command("status", "job").output.contains("released"))
         #expect(job.events("worker_crashed").isEmpty)
 
+        let before = job.events("worker_started").count
         #expect(try job.command("resume", "job").code == 0)
-        try host.until("workers") { host.workers().count == 5 }
         #expect(try host.wait().code == 0)
+        #expect(job.events("worker_started").count == before + 5)
         #expect(job.data("output.jsonl") == undisturbed.data("output.jsonl"))
         let stages = try #require(job.status()?["stages"] as? [[String: Any]])
         #expect(stages.allSatisfy { $0["restarts"] as? Int == 0 })
