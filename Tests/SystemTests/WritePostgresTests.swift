@@ -111,10 +111,15 @@ struct WritePostgresTests {
         let schema = try #require(text.firstMatch(of: /search_path=(\w+)/)?.1)
         let host = try job.start()
         try host.until("rows") { try rows().count > 100 }
-        let lock = Thread { _ = try? server.rows("BEGIN; LOCK TABLE \(schema).rows IN SHARE MODE; SELECT pg_sleep(2)") }
+        // Held until somebody ends it.
+        let lock = Thread { _ = try? server.rows("BEGIN; LOCK TABLE \(schema).rows IN SHARE MODE; SELECT pg_sleep(600)") }
         lock.start()
-        try host.until("a lock") { try !server.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty }
+        // Three times its timeout, by the server's own clock.
+        try host.until("the sink to have waited") {
+            try !server.rows("SELECT 1 FROM pg_locks WHERE NOT granted AND waitstart < clock_timestamp() - interval '1500 ms'").isEmpty
+        }
         #expect(try rows().count < 1_980)
+        _ = try server.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         let ended = try host.wait()
         #expect(ended.code == 0, "\(ended.output)")
         #expect(job.events("worker_crashed").isEmpty)

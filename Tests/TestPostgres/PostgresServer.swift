@@ -36,7 +36,7 @@ package final class PostgresServer: Sendable {
     package init() throws {
         guard let programs = Self.programs else { throw Problem(description: "no PostgreSQL") }
         self.programs = programs
-        // The path of a socket is short.
+        // The path of a socket is short. mkdtemp puts a name of its own in the place of the six letters.
         let parent = FileManager.default.temporaryDirectory.path
         var template = Array(((parent.utf8.count < 60 ? parent : "/tmp") + "/stage-pg-XXXXXX").utf8CString)
         guard unsafe mkdtemp(&template) != nil else { throw Problem(description: "mkdtemp: \(errno)") }
