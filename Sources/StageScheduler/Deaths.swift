@@ -83,6 +83,7 @@ extension Scheduler {
             pauseBeforeRestart(of: stage)
         } else if !inSearch {
             countDeath(of: stage, because: "its worker died: \(cause.sentence)")
+            if !worker.outstanding.isEmpty { countFruitlessDeath(of: stage, cause) }
         }
         if stage.verdictsInARow >= Self.verdictLimit, stage.verdictBatches.count >= 2
             || stage.isAtomic && stage.verdictsInARow >= Self.verdictLimitInOrder
@@ -242,6 +243,16 @@ extension Scheduler {
             return
         }
         if pause { pauseBeforeRestart(of: stage) }
+    }
+
+    /// Deaths too far apart for the restart intensity still come to an end where all that a worker is given kills it, and there is no
+    /// record to blame: a finish, or what a new worker is shown again.
+    private func countFruitlessDeath(of stage: StageState, _ cause: DeathCause) {
+        let progress = stage.counts.inputs &+ stage.committed.through &+ UInt64(stage.committed.beyond.count)
+        stage.fruitlessDeaths = stage.progressAtDeath == progress ? stage.fruitlessDeaths + 1 : 1
+        stage.progressAtDeath = progress
+        guard stage.fruitlessDeaths > max(stage.policy.restart.maximum, 1) * Self.fruitlessFactor else { return }
+        giveUp(stage, "\(stage.fruitlessDeaths) workers in a row died at work, and nothing new came into its log in between; last: \(cause.sentence)")
     }
 
     /// The first restart comes at once; each further one without progress in between waits longer.

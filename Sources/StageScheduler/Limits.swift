@@ -9,6 +9,9 @@ extension Scheduler {
     static var verdictLimitInOrder: Int { 20 }
     /// Deaths in a row, with nothing passing in between, after which suspects come before the rest of their batch.
     static var deathsBeforeSearch: Int { 5 }
+    /// So many times `restart.max` deaths in a row at work end a stage of whose work nothing has reached its log in between, however far
+    /// apart they are.
+    static var fruitlessFactor: Int { 10 }
     /// How long a plugin may take to be loaded and opened without a heartbeat.
     static var openGraceNanoseconds: UInt64 { 60_000_000_000 }
     /// So many suspects are tried one by one; more are halved.

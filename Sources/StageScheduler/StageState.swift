@@ -121,6 +121,10 @@ final class StageState {
     var consecutiveDeaths = 0
     /// Deaths in a row of workers that were never ready.
     var deathsBeforeReady = 0
+    /// Deaths in a row of workers that had work, with nothing new in the log in between.
+    var fruitlessDeaths = 0
+    /// Records and batches in the log at the last of them.
+    var progressAtDeath: UInt64?
     var hasGivenUp = false
     var isHeld = false
     var giveUpMessage = ""

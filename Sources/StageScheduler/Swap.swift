@@ -73,6 +73,7 @@ extension Scheduler {
             stage.build = newBuild
             stage.deaths = []
             stage.consecutiveDeaths = 0
+            stage.fruitlessDeaths = 0
             stage.verdictsInARow = 0
             stage.verdictBatches = []
             stage.restartAt = nil

@@ -76,6 +76,42 @@ import Testing
         #expect(!bench.state(1).hasGivenUp)
     }
 
+    private func patient(_ change: (inout JobPolicy, inout [PluginFacts]) -> Void) -> Bench {
+        let bench = Bench { policy, facts in
+            policy.stages[1].restart.maximum = 1
+            policy.stages[1].restart.withinNanoseconds = 1_000_000_000
+            policy.stages[1].restart.backoffNanoseconds = 0
+            change(&policy, &facts)
+        }
+        bench.start()
+        return bench
+    }
+
+    @Test func `deaths at a finish end the stage, however far apart they are`() throws {
+        let bench = patient { _, facts in facts[1].functions.insert(.finish) }
+        try bench.read(0, end: true)
+        for death in 1...11 {
+            #expect(!bench.state(1).hasGivenUp, "after \(death - 1)")
+            bench.wait(2_000)
+            let worker = try #require(bench.state(1).workers.first { $0.outstanding.contains { $0.kind == .finish } })
+            bench.say(.exited(worker.id, Death(cause: .signal(11))))
+        }
+        #expect(bench.state(1).giveUpMessage.hasPrefix("11 workers in a row died at work, and nothing new came into its log in between"))
+    }
+
+    @Test func `deaths far apart end no stage whose log goes on in between`() throws {
+        let bench = patient { policy, _ in policy.stages[1].onDeath["SIGSEGV"] = .restart }
+        for _ in 0..<3 {
+            try bench.read(10)
+            for _ in 0..<10 {
+                try bench.die(1)
+                bench.wait(2_000)
+            }
+            #expect(try bench.answer(1).count == 10)
+        }
+        #expect(!bench.state(1).hasGivenUp)
+    }
+
     @Test func `a worker that has lived for reset_after begins a new count of pauses`() throws {
         let bench = bench {
             $0.restart.maximum = 100

@@ -124,12 +124,13 @@ extension World {
 
     /// Other rates, limits, pauses, retries, failure limits and numbers of workers.
     private func changePolicy() {
+        let windows = job.stages.map(\.window)
         for index in job.stages.indices {
             job.stages[index].rate.recordsPerSecond = chance.one(of: [nil, 100, 2_000])
             job.stages[index].rate.burst = nil
             job.stages[index].workers = chance.between(1, 4)
             job.stages[index].standby = chance.between(0, 2)
-            // Without effect: see `policyChanged`.
+            // Without effect, also on later hosts: see `policyChanged`.
             job.stages[index].window = chance.between(2, 8)
             job.stages[index].retry.backoffNanoseconds = UInt64(chance.between(1, 500)) * 1_000_000
         }
@@ -137,7 +138,9 @@ extension World {
             job.limits = []
             for index in job.stages.indices { job.stages[index].limit = nil }
         }
-        feed(.policyChanged(job))
+        let asked = job
+        for (index, window) in windows.enumerated() { job.stages[index].window = window }
+        feed(.policyChanged(asked))
     }
 
     private func resume() {

@@ -178,6 +178,11 @@ struct Plan {
             if chance.happens(0.1) { plan.policy.failures.maximum = UInt64(chance.below(4)) }
         }
         guard chaos.contains(.swaps) else { return }
+        // A build that dies of its work again and again may pass its probation where that is short: somebody must be called.
+        if plan.policy.restart.maximum == 100_000 {
+            plan.policy.restart.maximum = 30
+            plan.policy.onGiveUp = .hold
+        }
         plan.policy.probationBatches = UInt64(chance.one(of: [0, 4, 16]))
         let isPlain = plan.policy.kind != .source
         plan.builds += [.good, isPlain ? .goodOther : .good]

@@ -162,7 +162,9 @@ final class Worker {
             let wasTold = world.scheduler.worker(id).map { $0.phase == .dying && $0.killedFor == nil } ?? true
             if world.scheduler.worker(id)?.isSentBack ?? false { world.ledger.lost(told, stage) }
             // What a build does on probation is held against the build alone; it may have passed that since.
-            let isOnTrial = world.scheduler.stages[stage].swap.map { !$0.hasWorked } ?? false
+            let state = world.scheduler.stages[stage]
+            let isNew = world.scheduler.worker(id).map { world.scheduler.isOnProbation($0, of: state) } ?? true
+            let isOnTrial = isNew && state.swap.map { !$0.hasWorked } ?? false
             if build.isGood || !isOnTrial { for suspect in suspects { world.ledger.died(suspect.item, stage, isKill: suspect.isKill, isAccident: suspect.isAccident) } }
             if isEarly, !wasTold, state.swap == nil { world.earlyDeaths[stage, default: []].append(world.now) }
             world.feed(.exited(id, Death(cause: said, breadcrumbs: crumbs)))
