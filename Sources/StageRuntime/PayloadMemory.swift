@@ -7,7 +7,7 @@ import Synchronization
 /// The host alone decides who has which room. It is of fixed size; when nothing is free, payloads travel through the pipes.
 /// Rooms may be let go on any thread.
 final class PayloadMemory: Sendable {
-    private static let pageBytes = 4_096
+    fileprivate static let pageBytes = 4_096
 
     let memory: SharedMemory
     /// What nobody has, by offset; neighbours are one range.
@@ -69,7 +69,7 @@ final class PayloadMemory: Sendable {
 /// One thread at a time until it belongs to a payload; from then on it does not change.
 @safe final class Room: @unchecked Sendable {
     private let owner: PayloadMemory
-    let offset: Int
+    private(set) var offset: Int
     private(set) var size: Int
 
     fileprivate init(memory: PayloadMemory, offset: Int, size: Int) {
@@ -82,14 +82,23 @@ final class PayloadMemory: Sendable {
 
     var place: SharedPlace { SharedPlace(offset: offset, length: size) }
 
-    /// Its first bytes; valid as long as the room.
-    func bytes(_ count: Int) -> UnsafeRawBufferPointer { unsafe owner.memory.bytes(offset, min(count, size)) }
+    /// Some of its bytes, which lie inside; valid as long as the room.
+    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        precondition(range.lowerBound >= 0 && range.upperBound <= size)
+        return unsafe owner.memory.bytes(offset + range.lowerBound, range.count)
+    }
 
-    /// Gives back what is behind the first `length` bytes.
-    func trim(to length: Int) {
-        let kept = PayloadMemory.rounded(length)
-        guard kept < size else { return }
-        owner.release(offset + kept..<offset + size)
-        size = kept
+    /// Gives back the pages in which nothing of `range` is.
+    func trim(to range: Range<Int>) {
+        let end = PayloadMemory.rounded(range.upperBound)
+        if end < size {
+            owner.release(offset + end..<offset + size)
+            size = end
+        }
+        let before = PayloadMemory.rounded(range.lowerBound + 1) - PayloadMemory.pageBytes
+        guard before > 0, before < size else { return }
+        owner.release(offset..<offset + before)
+        offset += before
+        size -= before
     }
 }

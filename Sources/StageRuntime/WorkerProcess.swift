@@ -165,9 +165,11 @@ final class WorkerProcess {
     }
 
     /// Resident memory in bytes, without what it shares with the host and all other workers: that is the host's, and must not
-    /// count against a worker's limit. nil when it has ended.
+    /// count against a worker's limit. It has that mapped twice, and the system counts it twice. nil when it has ended.
     var residentBytes: UInt64? {
-        ProcessMemory(of: child.pid).map { $0.residentBytes - min($0.residentBytes, $0.sharedBytes, UInt64(payloads?.memory.size ?? 0)) }
+        ProcessMemory(of: child.pid).map {
+            $0.residentBytes - min($0.residentBytes, $0.sharedBytes, UInt64(payloads?.memory.size ?? 0) * 2)
+        }
     }
 
     /// SIGKILL to the whole group.

@@ -32,6 +32,11 @@ void cworker_prepare(void);
 int cworker_map_page(int descriptor, void *_Nullable *_Nonnull page, size_t *_Nonnull size);
 /* The same for memory that is only read. */
 int cworker_map_for_reading(int descriptor, void *_Nullable *_Nonnull memory, size_t *_Nonnull size);
+/* Maps `size` bytes for writing at a random address terabytes away from everything that a plugin has a pointer to. No child
+ * of this process inherits it, and no core has it. NULL where that cannot be had. */
+void *_Nullable cworker_map_apart(int descriptor, size_t size);
+/* Gives a part of a mapping its pages, all at once, so that a store to it cannot fail for want of memory. 0 or -errno. */
+int cworker_populate(void *_Nonnull memory, size_t size);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t cworker_now(void);
 /* Flushes stdio and leaves without running anybody's exit handlers. */
