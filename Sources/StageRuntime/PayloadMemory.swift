@@ -20,17 +20,22 @@ final class PayloadMemory: Sendable {
         free = Mutex([0..<size])
     }
 
-    /// The lowest free room of `length` bytes, rounded up to pages: what was used before, and is warm, is used again.
-    func room(_ length: Int) -> Room? {
+    /// The first free room of `length` bytes, rounded up to pages, in `part` of so many `parts` of the memory or behind it; else
+    /// the first of all: what was used before, and is warm, is used again.
+    ///
+    /// Each stage has its part, because a page must be mapped in each process that writes to it, which costs more than writing.
+    func room(_ length: Int, part: Int = 0, of parts: Int = 1) -> Room? {
         let size = Self.rounded(length)
+        let begin = memory.size / max(parts, 1) / Self.pageBytes * Self.pageBytes * part
         let start = free.withLock { free -> Int? in
-            guard let index = free.firstIndex(where: { $0.count >= size }) else { return nil }
-            let start = free[index].lowerBound
-            if free[index].count == size {
-                free.remove(at: index)
-            } else {
-                free[index] = start + size..<free[index].upperBound
-            }
+            guard
+                let index = free.firstIndex(where: { max($0.lowerBound, begin) + size <= $0.upperBound })
+                    ?? free.firstIndex(where: { $0.count >= size })
+            else { return nil }
+            let range = free[index]
+            let start = max(range.lowerBound, begin) + size <= range.upperBound ? max(range.lowerBound, begin) : range.lowerBound
+            let rest = [range.lowerBound..<start, start + size..<range.upperBound].filter { !$0.isEmpty }
+            free.replaceSubrange(index...index, with: rest)
             return start
         }
         return start.map { Room(memory: self, offset: $0, size: size) }

@@ -75,9 +75,8 @@ final class WorkerProcess {
     ///
     /// - Parameters:
     ///   - follows: A `process` request is begun only if the one before it ends well.
-    ///   - roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of their own.
-    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, roomBytes: Int = 0) {
-        let room = roomBytes > 0 ? payloads?.room(roomBytes) : nil
+    ///   - room: Where the blocks of the answer may be put.
+    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, room: Room? = nil) {
         var items = ItemWriter()
         if let room { items.append(.room, room.place) }
         switch request {

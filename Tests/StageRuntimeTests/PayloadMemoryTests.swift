@@ -28,7 +28,9 @@ import Testing
                     #expect(place.clamped(to: left) == place && left.count < place.count + 8192)
                 }
                 else { rooms.remove(at: index) }
-            } else if let room = memory.room(Int.random(in: 1...60_000, using: &random)) {
+            } else if let room = memory.room(
+                Int.random(in: 1...60_000, using: &random), part: Int.random(in: 0..<3, using: &random), of: 3)
+            {
                 rooms.append(room)
             }
             let places = rooms.map(\.place).sorted { $0.offset < $1.offset }
@@ -37,6 +39,18 @@ import Testing
         }
         rooms.removeAll()
         #expect(memory.room(Self.size)?.offset == 0)
+    }
+
+    @Test func `each part of the memory is used from its own begin, and all of it before there is no room`() throws {
+        let memory = try memory()
+        let third = Self.size / 3 / 4096 * 4096
+        var rooms = try (0..<3).map { try #require(memory.room(4096, part: $0, of: 3)) }
+        #expect(rooms.map(\.offset) == [0, third, 2 * third])
+        rooms.removeFirst()
+        #expect(memory.room(4096, part: 0, of: 3)?.offset == 0)
+        while let room = memory.room(4096, part: 1, of: 3) { rooms.append(room) }
+        #expect(rooms.count == Self.size / 4096)
+        #expect(Set(rooms.map(\.offset)).count == rooms.count)
     }
 
     @Test func `when nothing is free there is no room, and payloads give theirs back when they go`() throws {
