@@ -107,14 +107,19 @@ __attribute__((target("sse4.2"))) static uint32_t hardware(uint32_t crc, const v
   uint64_t c = (uint32_t)~crc;
   while (size >= 3 * LANE) {
     uint64_t c1 = 0, c2 = 0;
-    for (size_t i = 0; i < LANE; i += 8) {
-      uint64_t x, y, z;
-      memcpy(&x, p + i, 8);
-      memcpy(&y, p + LANE + i, 8);
-      memcpy(&z, p + 2 * LANE + i, 8);
-      c = _mm_crc32_u64(c, x);
-      c1 = _mm_crc32_u64(c1, y);
-      c2 = _mm_crc32_u64(c2, z);
+    for (size_t line = 0; line < LANE; line += 64) {
+      /* What another processor has written comes twice as fast when asked for ahead: three lanes at once are more than the
+       * hardware's own guesses follow. Beyond the end this does nothing. */
+      for (size_t k = 0; k < 3; k++) __builtin_prefetch(p + 3 * LANE + 3 * line + 64 * k);
+      for (size_t i = line; i < line + 64; i += 8) {
+        uint64_t x, y, z;
+        memcpy(&x, p + i, 8);
+        memcpy(&y, p + LANE + i, 8);
+        memcpy(&z, p + 2 * LANE + i, 8);
+        c = _mm_crc32_u64(c, x);
+        c1 = _mm_crc32_u64(c1, y);
+        c2 = _mm_crc32_u64(c2, z);
+      }
     }
     c = shift(shift_two, (uint32_t)c) ^ shift(shift_one, (uint32_t)c1) ^ (uint32_t)c2;
     p += 3 * LANE;

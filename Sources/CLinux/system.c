@@ -37,7 +37,7 @@ int clinux_shared_memory(const char *name, size_t size, int *reading, int *writi
   int error = 0;
   *reading = *writing = -1;
   if (ftruncate(memory, (off_t)size) < 0 || fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
-      (*reading = open(path, O_RDONLY | O_CLOEXEC)) < 0 || (*writing = open(path, O_WRONLY | O_CLOEXEC)) < 0 || lseek(*writing, (off_t)size, SEEK_SET) < 0) {
+      (*reading = open(path, O_RDONLY | O_CLOEXEC)) < 0 || (*writing = open(path, O_RDWR | O_CLOEXEC)) < 0 || lseek(*writing, (off_t)size, SEEK_SET) < 0) {
     error = -errno;
     if (*reading >= 0) close(*reading);
     if (*writing >= 0) close(*writing);

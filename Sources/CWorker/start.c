@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -73,6 +74,31 @@ int cworker_map_page(int descriptor, void **page, size_t *size) {
 }
 
 int cworker_map_for_reading(int descriptor, void **memory, size_t *size) { return map(descriptor, PROT_READ, memory, size); }
+
+/* Heap, libraries and stacks are below the first of these bits (a program at a fixed address) or near the top of the address
+ * space. Smaller ones are for processors with less of it. */
+enum { HIGHEST_BIT = 45, LOWEST_BIT = 37 };
+
+void *cworker_map_apart(int descriptor, size_t size) {
+  for (int bit = HIGHEST_BIT; bit >= LOWEST_BIT; bit--) {
+    uint64_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return NULL;
+    uint64_t address = (((uint64_t)1 << bit) + (random & (((uint64_t)1 << bit) - 1))) & ~(uint64_t)0xffff;
+    void *mapping = mmap((void *)address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, descriptor, 0);
+    if (mapping == MAP_FAILED) continue;
+    /* A kernel that does not know the flag takes the address for a hint. */
+    if (mapping == (void *)address && madvise(mapping, size, MADV_DONTFORK) == 0 && madvise(mapping, size, MADV_DONTDUMP) == 0)
+      return mapping;
+    munmap(mapping, size);
+  }
+  return NULL;
+}
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int cworker_populate(void *memory, size_t size) { return madvise(memory, size, MADV_POPULATE_WRITE) == 0 ? 0 : -errno; }
 
 uint64_t cworker_now(void) {
   struct timespec now;

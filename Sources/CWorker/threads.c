@@ -10,29 +10,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOMEBODY_WAITS 0x80000000u
+#define SOMEBODY_WAITS CWORKER_SOMEBODY_WAITS
 
-static uint32_t own_number(void) {
-  static _Thread_local uint32_t number;
-  if (number == 0) number = (uint32_t)syscall(SYS_gettid);
-  return number;
-}
+_Thread_local uint32_t cworker_thread_number;
 
-int cworker_lock_try(cworker_lock *lock) {
-  uint32_t nobody = 0;
-  return __atomic_compare_exchange_n(&lock->word, &nobody, own_number(), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-/* Only the owner itself can find its number here. */
-int cworker_lock_is_mine(const cworker_lock *lock) {
-  return (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~SOMEBODY_WAITS) == own_number();
-}
+uint32_t cworker_find_thread_number(void) { return cworker_thread_number = (uint32_t)syscall(SYS_gettid); }
 
 /* Whoever has had to wait cannot know whether others still do: it takes the lock with the bit set. */
 static void wait_for(cworker_lock *lock) {
   for (;;) {
     uint32_t seen = 0;
-    if (__atomic_compare_exchange_n(&lock->word, &seen, own_number() | SOMEBODY_WAITS, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (__atomic_compare_exchange_n(&lock->word, &seen, cworker_own_number() | SOMEBODY_WAITS, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
       return;
     if (!(seen & SOMEBODY_WAITS) && !__atomic_compare_exchange_n(&lock->word, &seen, seen | SOMEBODY_WAITS, 0,
                                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -41,17 +29,13 @@ static void wait_for(cworker_lock *lock) {
   }
 }
 
-int cworker_lock_take(cworker_lock *lock) {
-  if (cworker_lock_try(lock)) return 1;
+int cworker_lock_wait(cworker_lock *lock) {
   if (cworker_lock_is_mine(lock)) return 0;
   wait_for(lock);
   return 1;
 }
 
-void cworker_lock_release(cworker_lock *lock) {
-  if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & SOMEBODY_WAITS)
-    syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
+void cworker_lock_wake(cworker_lock *lock) { syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
 
 static _Thread_local int slot_of_thread = -1;
 

@@ -10,7 +10,7 @@ import Glibc
     package let size: Int
     /// Can only be read, and mapped for reading.
     package let reading: Descriptor
-    /// Can only be written.
+    /// Can be written, and mapped for it.
     package let writing: Descriptor
     private let base: UnsafeRawPointer
 

@@ -62,6 +62,27 @@ package struct LogEntry: Equatable, Sendable {
     }
 }
 
+/// An entry that is to be appended. What the buffers point to stays until it is.
+@safe package struct NewEntry {
+    package var entry: LogEntry
+    package var records: [UnsafeRawBufferPointer]
+    package var extra: UnsafeRawBufferPointer
+    /// CRC32C of the records, where it is known.
+    package var recordsChecksum: UInt32?
+
+    package init(
+        entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer, recordsChecksum: UInt32? = nil
+    ) {
+        self.entry = entry
+        unsafe self.records = unsafe records
+        unsafe self.extra = unsafe extra
+        self.recordsChecksum = recordsChecksum
+    }
+
+    var recordsBytes: Int { unsafe records.reduce(0) { $0 + $1.count } }
+    var bytes: Int { unsafe recordsBytes + extra.count }
+}
+
 /// An entry and where its sections lie.
 package struct EntryLocation: Equatable, Sendable {
     package var entry: LogEntry

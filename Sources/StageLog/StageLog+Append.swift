@@ -13,6 +13,37 @@ extension StageLog {
     package func append(
         _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer, recordsChecksum: UInt32? = nil
     ) throws(LogError) -> EntryLocation {
+        let entry = unsafe NewEntry(entry: entry, records: records, extra: extra, recordsChecksum: recordsChecksum)
+        try check(entry)
+        return try write(entry)
+    }
+
+    /// Appends the first of `entries`, and as many behind it as go into the same write: what a large write costs the file system
+    /// for each byte is half of what small ones cost.
+    ///
+    /// - Returns: How many: at least one. When it throws, none; otherwise as above.
+    package func append(_ entries: ArraySlice<NewEntry>) throws(LogError) -> Int {
+        guard let first = entries.first else { return 0 }
+        try check(first)
+        var together = entries.prefix(1)
+        var bytes = first.bytes
+        for entry in entries.dropFirst() {
+            bytes += entry.bytes
+            // Of one batch there may be several: each counts those before it.
+            guard bytes <= Self.togetherBytes, together.count < Self.togetherEntries,
+                !together.contains(where: { $0.entry.batch == entry.entry.batch })
+            else { break }
+            do throws(LogError) { try check(entry) } catch { break }  // it is its own caller's to be told
+            together = entries.prefix(together.count + 1)
+        }
+        return try write(together).count
+    }
+
+    private static let togetherBytes = 1 << 20
+    private static let togetherEntries = 128
+
+    private func check(_ new: NewEntry) throws(LogError) {
+        let entry = new.entry
         guard entry.type == .whole || entry.type == .partial else {
             throw .misuse(folder, expected: "a whole or partial entry", found: "type \(entry.type.rawValue)")
         }
@@ -24,7 +55,15 @@ extension StageLog {
                 .retired, file: folder, expected: "a batch above \(mark.watermark), which is retired",
                 found: "batch \(entry.batch)", help: "give what is done again a new batch")
         }
-        return unsafe try write(entry, records: records, extra: extra, recordsChecksum: recordsChecksum)
+        try checkSections(new)
+    }
+
+    private func checkSections(_ new: NewEntry) throws(LogError) {
+        guard new.recordsBytes <= LogEntry.maximumRecordsBytes, unsafe new.extra.count <= LogEntry.maximumExtraBytes else {
+            throw .misuse(
+                folder, expected: "sections within 1 GiB and 128 MiB", found: unsafe "\(new.recordsBytes) and \(new.extra.count) bytes"
+            )
+        }
     }
 
     /// `append` with the sections in arrays.
@@ -54,35 +93,63 @@ extension StageLog {
     func write(_ mark: Mark) throws(LogError) {
         let extra = mark.encoded
         unsafe _ = try withBuffers([], extra) { records, extra throws(LogError) in
-            unsafe try write(LogEntry(.mark, batch: mark.watermark, time: lastTime), records: [records], extra: extra)
+            unsafe try write(
+                NewEntry(entry: LogEntry(.mark, batch: mark.watermark, time: lastTime), records: [records], extra: extra))
         }
     }
 
     @discardableResult
-    func write(
-        _ entry: LogEntry, records: [UnsafeRawBufferPointer], extra: UnsafeRawBufferPointer, recordsChecksum: UInt32? = nil
-    ) throws(LogError) -> EntryLocation {
-        var header = EntryHeader(entry: entry)
-        let recordsBytes = unsafe records.reduce(0) { $0 + $1.count }
-        guard recordsBytes <= LogEntry.maximumRecordsBytes, extra.count <= LogEntry.maximumExtraBytes else {
-            throw .misuse(
-                folder, expected: "sections within 1 GiB and 128 MiB", found: "\(recordsBytes) and \(extra.count) bytes"
-            )
+    func write(_ entry: NewEntry) throws(LogError) -> EntryLocation {
+        try checkSections(entry)
+        let written = try write([entry])
+        return written[0].location(in: segments[segments.count - 1].number)
+    }
+
+    /// Writes the first entry and those behind it that the segment has room for, all or none.
+    private func write(_ entries: ArraySlice<NewEntry>) throws(LogError) -> [IndexRecord] {
+        var headers: [EntryHeader] = []
+        /// Zeros for the padding of all, then the headers.
+        var heads = [UInt8](repeating: 0, count: EntryHeader.alignment)
+        var active: Active?
+        var end: UInt64 = 0
+        for new in entries {
+            var header = EntryHeader(entry: new.entry)
+            header.recordsLength = UInt32(new.recordsBytes)
+            header.extraLength = unsafe UInt32(new.extra.count)
+            if active == nil {
+                let usable = try roomFor(header.paddedBytes)
+                active = usable
+                end = usable.end
+            }
+            guard let active, headers.isEmpty || hasRoom(for: header.paddedBytes, at: end, behind: headers.count) else { break }
+            unsafe header.recordsChecksum = new.recordsChecksum ?? new.records.reduce(0) { unsafe crc32c($1, $0) }
+            unsafe header.extraChecksum = crc32c(new.extra)
+            header.synced = UInt32(truncatingIfNeeded: active.synced)
+            if new.entry.type == .whole || new.entry.type == .partial {
+                header.parts = UInt16(truncatingIfNeeded: index.parts(before: new.entry.batch))
+            }
+            heads += header.encoded(segment: active.number, offset: end)
+            end += header.paddedBytes
+            headers.append(header)
         }
-        header.recordsLength = UInt32(recordsBytes)
-        header.extraLength = UInt32(extra.count)
-        let active = try roomFor(header.paddedBytes)
-        unsafe header.recordsChecksum = recordsChecksum ?? records.reduce(0) { unsafe crc32c($1, $0) }
-        unsafe header.extraChecksum = crc32c(extra)
-        header.synced = UInt32(truncatingIfNeeded: active.synced)
-        if entry.type == .whole || entry.type == .partial {
-            header.parts = UInt16(truncatingIfNeeded: index.parts(before: entry.batch))
+        guard let active else { return [] }
+        unsafe try withBuffers(heads, []) { heads, _ throws(LogError) in
+            var parts: [UnsafeRawBufferPointer] = unsafe []
+            for (number, (header, new)) in zip(headers, entries).enumerated() {
+                let start = EntryHeader.alignment + number * EntryHeader.byteCount
+                unsafe parts.append(UnsafeRawBufferPointer(rebasing: heads[start..<start + EntryHeader.byteCount]))
+                unsafe parts += new.records
+                unsafe parts.append(new.extra)
+                unsafe parts.append(UnsafeRawBufferPointer(rebasing: heads[..<Int(header.paddedBytes - header.contentBytes)]))
+            }
+            unsafe try writeAtEnd(of: active, parts)
         }
-        let bytes = header.encoded(segment: active.number, offset: active.end)
-        let padding = [UInt8](repeating: 0, count: Int(header.paddedBytes - header.contentBytes))
-        unsafe try withBuffers(bytes, padding) { bytes, padding throws(LogError) in
-            unsafe try writeAtEnd(of: active, [bytes] + records + [extra, padding])
-        }
+        return headers.map { enter($0, in: active) }
+    }
+
+    /// What was written at the end of the segment is an entry from now on.
+    private func enter(_ header: EntryHeader, in active: Active) -> IndexRecord {
+        let entry = header.entry
         let record = IndexRecord(header, offset: UInt32(truncatingIfNeeded: active.end))
         active.end += header.paddedBytes
         _ = index.add(record)
@@ -92,7 +159,7 @@ extension StageLog {
             segments[last].lastBatch = max(segments[last].lastBatch, entry.batch)
         }
         lastTime = max(lastTime, entry.time)
-        return record.location(in: active.number)
+        return record
     }
 
     /// The active segment, ready for the next operation.

@@ -44,7 +44,7 @@ extension StageLog {
         var entry = newest.entry
         entry = LogEntry(.carried, batch: entry.batch, flags: entry.flags, time: entry.time)
         unsafe _ = try withBuffers([], extra) { records, extra throws(LogError) in
-            unsafe try write(entry, records: [records], extra: extra)
+            unsafe try write(NewEntry(entry: entry, records: [records], extra: extra))
         }
     }
 

@@ -15,12 +15,14 @@ extension StageLog {
     /// The segment that an entry of this many bytes goes to.
     func roomFor(_ bytes: UInt64) throws(LogError) -> Active {
         let active = try usable()
-        let entries = Int(index.nextOrdinal - segments[segments.count - 1].firstOrdinal)
-        let isFull =
-            active.end + bytes > options.segmentBytes && active.end > NewSegment.byteCount
-            || entries >= options.segmentEntries
-        if successor != nil || isFull { try rotate(active) }
+        if successor != nil || !hasRoom(for: bytes, at: active.end, behind: 0) { try rotate(active) }
         return try usable()
+    }
+
+    /// Whether the segment has room for an entry at `offset`, when `others` that are not in the index yet are written before it.
+    func hasRoom(for bytes: UInt64, at offset: UInt64, behind others: Int) -> Bool {
+        let entries = Int(index.nextOrdinal - segments[segments.count - 1].firstOrdinal) + others
+        return (offset + bytes <= options.segmentBytes || offset <= NewSegment.byteCount) && entries < options.segmentEntries
     }
 
     /// The steps and their order are those of the format: each crash in between can be told apart when opening. When a

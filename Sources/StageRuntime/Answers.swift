@@ -144,13 +144,18 @@ struct AnswerReader {
         }
         let allowed = isPartial ? items.outcome.covered : asked
         var blocks = unsafe frame.blocks
+        var place = 0..<0
         if header.isShared {
-            guard !isPartial, let room = question.room, Int(header.blocksLength) <= room.size else {
+            guard !isPartial, let room = question.room, Int(header.blocksLength) <= room.size,
+                header.secondArgument <= UInt64(room.size - Int(header.blocksLength)), header.secondArgument % 8 == 0
+            else {
                 throw WireError(
-                    .length, "\(header.type) frame, shared blocks", found: "\(header.blocksLength) bytes",
-                    expected: "at most \(isPartial ? 0 : question.room?.size ?? 0)")
+                    .length, "\(header.type) frame, shared blocks", found: "\(header.blocksLength) bytes at \(header.secondArgument)",
+                    expected: "a multiple of 8, and at most \(isPartial ? 0 : question.room?.size ?? 0) bytes in all")
             }
-            unsafe blocks = room.bytes(Int(header.blocksLength))
+            let start = Int(header.secondArgument)
+            place = start..<start + Int(header.blocksLength)
+            unsafe blocks = room.bytes(place)
         }
         if !isPartial { blocksBytes = Int(header.blocksLength) }
         let summary = unsafe try BlocksSummary(
@@ -183,7 +188,7 @@ struct AnswerReader {
         if summary.records > 0 {
             if header.isShared, let room = question.room {
                 items.outcome.output = BlockPayload(
-                    in: room, blocksLength: Int(header.blocksLength), records: summary.records, checksum: summary.checksum)
+                    in: room, place, records: summary.records, checksum: summary.checksum)
             } else {
                 items.outcome.output = frame.intoPayload(records: summary.records, checksum: summary.checksum)
             }

@@ -295,7 +295,9 @@ package final class Host {
         if case .process(let batch, _, _, _, _, _, _) = request {
             worker.inheritedResumes = resumes[ResumeKey(stage: worker.stage, batch: batch)] ?? [:]
         }
-        worker.ask(dispatch, request, follows: follows, roomBytes: roomBytes[worker.stage])
+        let bytes = roomBytes[worker.stage]
+        let room = bytes > 0 ? payloads?.room(bytes, part: worker.stage, of: roomBytes.count) : nil
+        worker.ask(dispatch, request, follows: follows, room: room)
         flush(worker)
     }
 

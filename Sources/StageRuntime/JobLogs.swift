@@ -331,28 +331,49 @@ package final class JobLogs {
         return (location.entry.batch, payload.bytes)
     }
 
+    /// Writes the entries of commits of one stage, in their order.
+    ///
+    /// - Parameter done: How many of them are written, also when it throws. Those are skipped.
+    func append(_ commits: [Commit], done: inout Int, seconds: UInt32) throws(LogError) {
+        guard let stage = commits.first?.stage else { return }
+        let extras = commits.map { $0.extra() }
+        let failure: LogError? = unsafe Array(extras.joined()).withUnsafeBytes { all in
+            var start = 0
+            let entries = zip(commits, extras).map { commit, extra in
+                let blocks = commit.output.compactMap { $0 as? BlockPayload }
+                let checksum = blocks.reduce(0 as UInt32?) { sum, payload in
+                    guard let sum, let next = payload.checksum else { return nil }
+                    return joined(sum, next, count: payload.byteCount)
+                }
+                defer { start += extra.count }
+                return unsafe NewEntry(
+                    entry: commit.entry(seconds: seconds, keepsOutput: policies[stage].durable || !commit.output.isEmpty),
+                    records: blocks.map(\.blocks), extra: UnsafeRawBufferPointer(rebasing: all[start..<start + extra.count]),
+                    recordsChecksum: checksum)
+            }
+            while done < commits.count {
+                do throws(LogError) {
+                    let count = try logs[stage].append(entries[done...])
+                    for commit in commits[done..<done + count] {
+                        if commit.isWhole { settled[stage].insert(commit.batch) }
+                        if !commit.metrics.isEmpty { costs[stage].append((commit.batch, commit.metrics)) }
+                    }
+                    done += count
+                } catch {
+                    return error
+                }
+            }
+            return nil
+        }
+        // Their payloads own the memory that the entries pointed to.
+        withExtendedLifetime(commits) {}
+        if let failure { throw failure }
+    }
+
     /// Writes the entry of a commit.
     func append(_ commit: Commit, seconds: UInt32) throws(LogError) {
-        let blocks = commit.output.compactMap { $0 as? BlockPayload }
-        let checksum = blocks.reduce(0 as UInt32?) { sum, payload in
-            guard let sum, let next = payload.checksum else { return nil }
-            return joined(sum, next, count: payload.byteCount)
-        }
-        let extra = commit.extra()
-        let entry = commit.entry(seconds: seconds, keepsOutput: policies[commit.stage].durable || !commit.output.isEmpty)
-        let result: Result<Void, LogError> = unsafe extra.withUnsafeBytes { extra in
-            do throws(LogError) {
-                unsafe try logs[commit.stage].append(entry, records: blocks.map(\.blocks), extra: extra, recordsChecksum: checksum)
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        // The payloads own the memory that the buffers above point to.
-        withExtendedLifetime(blocks) {}
-        try result.get()
-        if commit.isWhole { settled[commit.stage].insert(commit.batch) }
-        if !commit.metrics.isEmpty { costs[commit.stage].append((commit.batch, commit.metrics)) }
+        var done = 0
+        try append([commit], done: &done, seconds: seconds)
     }
 
     /// Makes durable what was appended: upper stages first, so that no log claims a batch that one above has lost.

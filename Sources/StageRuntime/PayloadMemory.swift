@@ -7,7 +7,7 @@ import Synchronization
 /// The host alone decides who has which room. It is of fixed size; when nothing is free, payloads travel through the pipes.
 /// Rooms may be let go on any thread.
 final class PayloadMemory: Sendable {
-    private static let pageBytes = 4_096
+    fileprivate static let pageBytes = 4_096
 
     let memory: SharedMemory
     /// What nobody has, by offset; neighbours are one range.
@@ -20,17 +20,22 @@ final class PayloadMemory: Sendable {
         free = Mutex([0..<size])
     }
 
-    /// The lowest free room of `length` bytes, rounded up to pages: what was used before, and is warm, is used again.
-    func room(_ length: Int) -> Room? {
+    /// The first free room of `length` bytes, rounded up to pages, in `part` of so many `parts` of the memory or behind it; else
+    /// the first of all: what was used before, and is warm, is used again.
+    ///
+    /// Each stage has its part, because a page must be mapped in each process that writes to it, which costs more than writing.
+    func room(_ length: Int, part: Int = 0, of parts: Int = 1) -> Room? {
         let size = Self.rounded(length)
+        let begin = memory.size / max(parts, 1) / Self.pageBytes * Self.pageBytes * part
         let start = free.withLock { free -> Int? in
-            guard let index = free.firstIndex(where: { $0.count >= size }) else { return nil }
-            let start = free[index].lowerBound
-            if free[index].count == size {
-                free.remove(at: index)
-            } else {
-                free[index] = start + size..<free[index].upperBound
-            }
+            guard
+                let index = free.firstIndex(where: { max($0.lowerBound, begin) + size <= $0.upperBound })
+                    ?? free.firstIndex(where: { $0.count >= size })
+            else { return nil }
+            let range = free[index]
+            let start = max(range.lowerBound, begin) + size <= range.upperBound ? max(range.lowerBound, begin) : range.lowerBound
+            let rest = [range.lowerBound..<start, start + size..<range.upperBound].filter { !$0.isEmpty }
+            free.replaceSubrange(index...index, with: rest)
             return start
         }
         return start.map { Room(memory: self, offset: $0, size: size) }
@@ -69,7 +74,7 @@ final class PayloadMemory: Sendable {
 /// One thread at a time until it belongs to a payload; from then on it does not change.
 @safe final class Room: @unchecked Sendable {
     private let owner: PayloadMemory
-    let offset: Int
+    private(set) var offset: Int
     private(set) var size: Int
 
     fileprivate init(memory: PayloadMemory, offset: Int, size: Int) {
@@ -82,14 +87,23 @@ final class PayloadMemory: Sendable {
 
     var place: SharedPlace { SharedPlace(offset: offset, length: size) }
 
-    /// Its first bytes; valid as long as the room.
-    func bytes(_ count: Int) -> UnsafeRawBufferPointer { unsafe owner.memory.bytes(offset, min(count, size)) }
+    /// Some of its bytes, which lie inside; valid as long as the room.
+    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        precondition(range.lowerBound >= 0 && range.upperBound <= size)
+        return unsafe owner.memory.bytes(offset + range.lowerBound, range.count)
+    }
 
-    /// Gives back what is behind the first `length` bytes.
-    func trim(to length: Int) {
-        let kept = PayloadMemory.rounded(length)
-        guard kept < size else { return }
-        owner.release(offset + kept..<offset + size)
-        size = kept
+    /// Gives back the pages in which nothing of `range` is.
+    func trim(to range: Range<Int>) {
+        let end = PayloadMemory.rounded(range.upperBound)
+        if end < size {
+            owner.release(offset + end..<offset + size)
+            size = end
+        }
+        let before = PayloadMemory.rounded(range.lowerBound + 1) - PayloadMemory.pageBytes
+        guard before > 0, before < size else { return }
+        owner.release(offset..<offset + before)
+        offset += before
+        size -= before
     }
 }

@@ -6,8 +6,8 @@ import StageWire
 /// them in the shared memory.
 ///
 /// Invariants: `base` is valid for `byteCount` bytes until `deinit`, which were validated blocks at `init`. In memory of
-/// its own they are not written to afterwards. In the shared memory nobody has them mapped for writing, and whoever made
-/// them has no reason to write there again; but it could, so that readers in this process check bounds themselves.
+/// its own they are not written to afterwards. In the shared memory whoever made them has no reason to write there again; but
+/// it could, so that readers in this process check bounds themselves.
 @safe package final class BlockPayload: Payload, @unchecked Sendable {
     private let base: UnsafeRawPointer
     /// nil: `base` is our own.
@@ -19,17 +19,19 @@ import StageWire
     init(owning buffer: UnsafeMutableRawBufferPointer, blocksLength: Int, records: UInt64, checksum: UInt32? = nil) {
         unsafe base = UnsafeRawPointer(buffer.baseAddress!)
         room = nil
+        place = nil
         self.checksum = checksum
         super.init(recordCount: records, byteCount: blocksLength)
     }
 
-    /// Takes over a room whose first `blocksLength` bytes are valid blocks.
-    init(in room: Room, blocksLength: Int, records: UInt64, checksum: UInt32) {
-        room.trim(to: blocksLength)
+    /// Takes over a room, of which `range` are valid blocks.
+    init(in room: Room, _ range: Range<Int>, records: UInt64, checksum: UInt32) {
         self.checksum = checksum
-        unsafe base = room.bytes(blocksLength).baseAddress!
+        unsafe base = room.bytes(range).baseAddress!
+        place = SharedPlace(offset: room.offset + range.lowerBound, length: range.count)
+        room.trim(to: range)
         self.room = room
-        super.init(recordCount: records, byteCount: blocksLength)
+        super.init(recordCount: records, byteCount: range.count)
     }
 
     deinit {
@@ -37,7 +39,7 @@ import StageWire
     }
 
     /// Where it is in the shared memory; nil when it is not there.
-    var place: SharedPlace? { room.map { SharedPlace(offset: $0.offset, length: byteCount) } }
+    let place: SharedPlace?
 
     /// Memory for a payload. Never empty.
     static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {

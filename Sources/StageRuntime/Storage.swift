@@ -70,7 +70,10 @@ final class Storage: @unchecked Sendable {
     /// A round of syncs is under way beside this thread: results must not wait for the disk to get into the log.
     private var isSyncing = false
     private let syncQueue = DispatchQueue(label: "stagehost.sync")
-    private var retireDueAt: UInt64 = 0
+    private var credit = collectingNanoseconds * takesAtOnce
+    private var lastTaken = monotonicNanoseconds()
+    private static let collectingNanoseconds: UInt64 = 4_000_000
+    private static let takesAtOnce: UInt64 = 16
     private var thread = pthread_t()
 
     init(logs: JobLogs, letters: LetterLog, sync: SyncPolicy, keep: Bool) throws(SystemError) {
@@ -120,6 +123,7 @@ final class Storage: @unchecked Sendable {
 
     fileprivate func run() {
         while true {
+            collect()
             let (commands, isStopping) = shared.withLock { shared in
                 let commands = shared.commands
                 shared.commands = []
@@ -139,6 +143,21 @@ final class Storage: @unchecked Sendable {
         }
     }
 
+    /// Waits a moment before more commands are taken, once they have come one after the other for a while: what is collected
+    /// goes to the disk in larger pieces, and wakes two threads once.
+    private func collect() {
+        guard sync != .everyBatch, shared.withLock({ !$0.commands.isEmpty && !$0.isStopping }) else { return }
+        let now = monotonicNanoseconds()
+        credit = min(credit + (now - lastTaken), Self.collectingNanoseconds * Self.takesAtOnce)
+        lastTaken = now
+        if credit < Self.collectingNanoseconds {
+            usleep(UInt32((Self.collectingNanoseconds - credit) / 1_000))
+            lastTaken = monotonicNanoseconds()
+            credit = Self.collectingNanoseconds
+        }
+        credit -= Self.collectingNanoseconds
+    }
+
     private func waitForCommands() {
         let isEmpty = shared.withLock { $0.commands.isEmpty && (!$0.isStopping || isSyncing) }
         guard isEmpty else { return }
@@ -153,20 +172,44 @@ final class Storage: @unchecked Sendable {
         wakeStorage.clear()
     }
 
-    private func perform(_ commands: [Command]) {
-        var replies: [Reply] = []
-        let lettersAreSafe = storeLetters(of: commands)
-        for command in commands {
-            switch command {
-            case .append(let commit, _):
-                guard commit.letters.isEmpty || lettersAreSafe else { continue }
-                let seconds = UInt32(clamping: time(nil))
-                guard attempt({ () throws(LogError) in try logs.append(commit, seconds: seconds) }) else { continue }
-                if dirtySince == nil { dirtySince = monotonicNanoseconds() }
+    /// Appends what stands at the beginning of `commands`, the entries of a log together, upper stages first: no log claims a batch
+    /// that one above lacks.
+    ///
+    /// - Returns: What stands behind it.
+    private func append(_ commands: ArraySlice<Command>, lettersAreSafe: Bool, _ replies: inout [Reply]) -> ArraySlice<Command> {
+        var commits = logs.logs.map { _ in [Commit]() }
+        var rest = commands
+        while case .append(let commit, _) = rest.first {
+            rest.removeFirst()
+            if commit.letters.isEmpty || lettersAreSafe { commits[commit.stage].append(commit) }
+        }
+        let seconds = UInt32(clamping: time(nil))
+        for var commits in commits where !commits.isEmpty {
+            var done = 0
+            while done < commits.count {
+                let isDone = attempt { () throws(LogError) in try logs.append(commits, done: &done, seconds: seconds) }
+                if !isDone { commits.remove(at: done) }
+            }
+            if done > 0, dirtySince == nil { dirtySince = monotonicNanoseconds() }
+            for commit in commits[..<done] {
                 replies.append(
                     commit.isWhole
                         ? .appended(stage: commit.stage, batch: commit.batch)
                         : .partAppended(stage: commit.stage, batch: commit.batch))
+            }
+        }
+        return rest
+    }
+
+    private func perform(_ commands: [Command]) {
+        var replies: [Reply] = []
+        let lettersAreSafe = storeLetters(of: commands)
+        var rest = commands[...]
+        while true {
+            rest = append(rest, lettersAreSafe: lettersAreSafe, &replies)
+            guard let command = rest.popFirst() else { break }
+            switch command {
+            case .append: break  // none is left at the beginning
             case .fetch(let stage, let batch):
                 attempt { () throws(LogError) in
                     replies.append(.fetched(stage: stage, batch: batch, try logs.output(of: batch, stage: stage)))

@@ -75,9 +75,8 @@ final class WorkerProcess {
     ///
     /// - Parameters:
     ///   - follows: A `process` request is begun only if the one before it ends well.
-    ///   - roomBytes: What the blocks of the answer are expected to take at most; 0: too little for a room of their own.
-    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, roomBytes: Int = 0) {
-        let room = roomBytes > 0 ? payloads?.room(roomBytes) : nil
+    ///   - room: Where the blocks of the answer may be put.
+    func ask(_ dispatch: DispatchID, _ request: Request, follows: Bool = false, room: Room? = nil) {
         var items = ItemWriter()
         if let room { items.append(.room, room.place) }
         switch request {
@@ -165,9 +164,11 @@ final class WorkerProcess {
     }
 
     /// Resident memory in bytes, without what it shares with the host and all other workers: that is the host's, and must not
-    /// count against a worker's limit. nil when it has ended.
+    /// count against a worker's limit. It has that mapped twice, and the system counts it twice. nil when it has ended.
     var residentBytes: UInt64? {
-        ProcessMemory(of: child.pid).map { $0.residentBytes - min($0.residentBytes, $0.sharedBytes, UInt64(payloads?.memory.size ?? 0)) }
+        ProcessMemory(of: child.pid).map {
+            $0.residentBytes - min($0.residentBytes, $0.sharedBytes, UInt64(payloads?.memory.size ?? 0) * 2)
+        }
     }
 
     /// SIGKILL to the whole group.

@@ -33,7 +33,7 @@ public struct FrameHeader: Sendable, Equatable {
 
     @inlinable package static var replay: UInt16 { 1 << 0 }
     @inlinable package static var checkpointWanted: UInt16 { 1 << 1 }
-    /// Of a result: its blocks are not in the frame but in the room that the request had named.
+    /// Of a result: its blocks are not in the frame but in the room that the request had named, from `secondArgument` on.
     @inlinable package static var shared: UInt16 { 1 << 2 }
 
     /// Of a process request: not to be begun unless the request before it has ended well.

@@ -1,6 +1,6 @@
 /// Every limit of the wire, in one place; `docs/wire.md` states them.
 public enum WireLimits {
-    @inlinable package static var version: UInt8 { 1 }
+    @inlinable package static var version: UInt8 { 2 }
     @inlinable package static var frameHeaderBytes: Int { 64 }
     @inlinable package static var blockHeaderBytes: Int { 32 }
     @inlinable package static var tableEntryBytes: Int { 24 }

@@ -23,8 +23,8 @@ import StageWire
     /// The most records that may be emitted.
     var limit = WireLimits.maximumBatchRecords
 
-    /// Where in the shared memory the blocks of the result may be put.
-    var room: SharedPlace?
+    /// Where in the shared memory the blocks of the result may be put, to be written to until it is sent.
+    var room: UnsafeMutableRawBufferPointer?
 
     init(_ kind: Kind, _ request: FrameHeader) {
         self.kind = kind

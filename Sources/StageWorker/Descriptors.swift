@@ -15,8 +15,7 @@ enum Descriptors {
         close(3)
         var payloads: PayloadMemory?
         if page.hasSharedMemory {
-            payloads = try PayloadMemory(reading: 4, writing: lift(5, "payloads"))
-            close(5)
+            payloads = try PayloadMemory(reading: 4, writing: 5)
         }
         try replaceStandardOnes()
         return (requests, answers, words, page, payloads)

@@ -4,21 +4,58 @@ import StageWire
 /// Sends frames to the host, from any thread, each whole.
 @safe final class FrameWriter: @unchecked Sendable {
     private let descriptor: Int32
-    private let payloads: PayloadMemory?
     private let lock = Lock()
 
-    init(descriptor: Int32, payloads: PayloadMemory?) {
-        self.descriptor = descriptor
-        self.payloads = payloads
-    }
+    init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Sends a frame with at most one block, made of a table and its bytes as they lie in memory.
     ///
-    /// Fills in the lengths and checksums. A block that is large goes into `room`, if it fits there. A host that has gone
-    /// ends the worker: there is nobody left to work for.
+    /// Fills in the lengths and checksums. A block that is large goes into `room`, if it fits there, where its bytes may be
+    /// already. A host that has gone ends the worker: there is nobody left to work for.
     func send(
         _ header: FrameHeader, table: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer, items: [UInt8],
-        room: SharedPlace? = nil
+        room: UnsafeMutableRawBufferPointer? = nil
+    ) {
+        let length = Block.length(count: table.count / WireLimits.tableEntryBytes, bytes: bytes.count)
+        guard let room = unsafe room, length >= WireLimits.sharedBlocksFrom, length <= room.count else {
+            unsafe sendWhole(header, table: table, bytes: bytes, items: items)
+            return
+        }
+        var header = header
+        header.flags |= FrameHeader.shared
+        header.blocksLength = UInt32(length)
+        header.secondArgument = UInt64(unsafe Self.lay(table, bytes, in: room, length: length))
+        unsafe sendWhole(header, table: Self.nothing, bytes: Self.nothing, items: items)
+    }
+
+    /// Makes a block in `room`, around the bytes if they are there and leave room for the table.
+    ///
+    /// - Returns: Where in the room it begins.
+    private static func lay(
+        _ table: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer, in room: UnsafeMutableRawBufferPointer, length: Int
+    ) -> Int {
+        guard let base = room.baseAddress else { return 0 }
+        let head = WireLimits.blockHeaderBytes + table.count
+        var start = 0
+        if let found = bytes.baseAddress {
+            let before = unsafe found - UnsafeRawPointer(base) - head
+            if before >= 0, before <= room.count - length { start = before }
+            let target = unsafe base + start + head
+            if unsafe target != found { unsafe memmove(target, found, bytes.count) }
+        }
+        if let source = table.baseAddress { unsafe memcpy(base + start + WireLimits.blockHeaderBytes, source, table.count) }
+        unsafe memset(base + start + head + bytes.count, 0, length - head - bytes.count)
+        let block = unsafe UnsafeMutableRawBufferPointer(rebasing: room[start..<start + length])
+        unsafe Block.encodeHeader(
+            into: block, count: UInt32(table.count / WireLimits.tableEntryBytes), bytesLength: UInt32(bytes.count),
+            length: UInt32(length), checksum: checksum(of: UnsafeRawBufferPointer(rebasing: block[WireLimits.blockHeaderBytes...])))
+        return start
+    }
+
+    private static var nothing: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    private func sendWhole(
+        _ header: FrameHeader, table: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer, items: [UInt8]
     ) {
         var header = header
         unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { scratch in
@@ -49,25 +86,13 @@ import StageWire
                     iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: count > 0 ? bytes.count : 0)
                 unsafe vectors[3] = unsafe iovec(iov_base: start + 96, iov_len: padding)
                 unsafe vectors[4] = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: items.baseAddress), iov_len: items.count)
-                let length = Int(header.blocksLength)
-                if let room, let payloads, length >= WireLimits.sharedBlocksFrom, length <= room.length {
-                    unsafe vectors[0] = unsafe iovec(iov_base: start + 64, iov_len: 32)
-                    let block = unsafe UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vectors)[0..<4])
-                    if unsafe payloads.write(block, size: length, at: room.offset) {
-                        header.flags |= FrameHeader.shared
-                        unsafe header.encode(into: UnsafeMutableRawBufferPointer(rebasing: scratch[0..<64]))
-                        for part in 1...3 { unsafe vectors[part].iov_len = 0 }
-                    }
-                    unsafe vectors[0] = unsafe iovec(iov_base: start, iov_len: header.isShared ? 64 : 96)
-                }
                 unsafe write(vectors)
             }
         }
     }
 
     func send(_ header: FrameHeader, items: [UInt8] = []) {
-        let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        unsafe send(header, table: nothing, bytes: nothing, items: items)
+        unsafe sendWhole(header, table: Self.nothing, bytes: Self.nothing, items: items)
     }
 
     private func write(_ vectors: UnsafeMutableBufferPointer<iovec>) {

@@ -146,7 +146,7 @@ import StageWire
         var lastInput: UInt32 = 0
         var found = 0
         for unsafe (number, blocks) in unsafe segments.enumerated() {
-            // What the host has looked at in the shared memory nobody can have changed since: it is mapped for reading alone.
+            // What the host has looked at in the shared memory no plugin can have changed since: none has a pointer to write there with.
             let isChecked = number >= inlineSegments
             var start = 0
             while start < blocks.count {

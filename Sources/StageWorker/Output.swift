@@ -25,6 +25,10 @@ import Synchronization
     @exclusivity(unchecked) private(set) var isOpen = false
     @exclusivity(unchecked) var call = Call(.open, FrameHeader(.open))
     @exclusivity(unchecked) var parcel = Parcel()
+    /// Where a plugin writes a value before it is a record, while `parcel` is in a room: no pointer of a plugin leads there.
+    @exclusivity(unchecked) var aside = GrowingBytes()
+    /// Entries of the last result: for so many there is room before the bytes of the next.
+    @exclusivity(unchecked) private var usualEntries = 0
     /// Takes over what stays when a part of `parcel` leaves.
     @exclusivity(unchecked) var spare = Parcel()
     /// What is about to leave ahead of the result. Guarded by `sending`.
@@ -75,6 +79,8 @@ import Synchronization
         var identifier: UInt64
         var keySize: Int
         var size: Int
+        /// Key and value are in `aside`, not behind the bytes of the parcel.
+        var isAside: Bool
     }
 
     private static let faceCount: UInt64 = 256
@@ -101,6 +107,11 @@ import Synchronization
         unsafe self.resumes = resumes
         unsafe states.update(repeating: 0, count: Int(call.end - call.first))
         unsafe parcel.removeAll()
+        if let room = unsafe call.room, call.emits, !call.isReplay {
+            unsafe parcel.borrow(room, entries: max(Int(call.count), usualEntries + usualEntries / 8))
+        }
+        unsafe aside.count = 0
+        unsafe aside.trim(above: Parcel.keptBytes)
         unsafe isInOrder = true
         unsafe lastInput = 0
         unsafe hasDropped = false
@@ -135,6 +146,13 @@ import Synchronization
         unsafe endedWell =
             status == .ok && !someComeAgain
             && (plugin.kind != .sink || !plugin.functions.contains(.sync) || hasCheckpoint)
+    }
+
+    /// The caller holds `sending`, and the output is shut.
+    func noteSent() {
+        unsafe usualEntries = parcel.entryCount
+        unsafe parcel.giveBackRoom()
+        unsafe spare.giveBackRoom()
     }
 
     /// Ends a call without an answer: `open`, which is answered otherwise.

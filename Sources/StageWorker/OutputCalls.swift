@@ -52,11 +52,14 @@ extension Output {
         guard size >= 0 else { return Code.tooLarge }
         let (code, index, identifier) = place(input, keySize: key.count, valueSize: size)
         guard code == Code.ok else { return code }
-        guard unsafe parcel.reserve(key.count + size), let base = unsafe parcel.bytes.base else { return Code.memory }
+        guard unsafe parcel.reserve(key.count + size) else { return Code.memory }
+        let isAside = unsafe parcel.bytes.isBorrowed
+        if isAside, unsafe !aside.reserve(key.count + size) { return Code.memory }
+        guard let target = unsafe isAside ? aside.base : parcel.bytes.base.map({ unsafe $0 + parcel.bytes.count }) else { return Code.memory }
         // The key goes in at once; the count does not move before `commit`, so that a discarded one leaves no trace.
-        if let source = key.baseAddress { unsafe memcpy(base + parcel.bytes.count, source, key.count) }
-        unsafe data.pointee = unsafe base + parcel.bytes.count + key.count
-        unsafe reservation = Reservation(input: index, identifier: identifier, keySize: key.count, size: size)
+        if let source = key.baseAddress { unsafe memcpy(target, source, key.count) }
+        unsafe data.pointee = unsafe target + key.count
+        unsafe reservation = Reservation(input: index, identifier: identifier, keySize: key.count, size: size, isAside: isAside)
         return Code.ok
     }
 
@@ -67,7 +70,11 @@ extension Output {
         guard used <= made.size else { return Code.tooLarge }
         if unsafe !call.isReplay {
             unsafe parcel.append(identifier: made.identifier, input: made.input, keySize: made.keySize, valueSize: used)
-            unsafe parcel.bytes.count += made.keySize + used
+            if made.isAside {
+                unsafe parcel.bytes.append(aside.base, made.keySize + used)
+            } else {
+                unsafe parcel.bytes.count += made.keySize + used
+            }
         }
         count(made.input, made.keySize + used)
         return Code.ok

@@ -23,6 +23,7 @@ extension Output {
             }
         }
         sendResult(status, nanoseconds)
+        noteSent()
         page.leave()
         sending.release()
     }

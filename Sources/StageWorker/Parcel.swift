@@ -9,14 +9,25 @@ import StageWire
     init() {}
 
     /// Memory above this is given back after a batch that has needed it.
-    private static let keptBytes = 16 << 20
+    static let keptBytes = 16 << 20
 
     mutating func removeAll() {
+        giveBackRoom()
         table.count = 0
         bytes.count = 0
         bytes.trim(above: Self.keptBytes)
         items.removeAll()
     }
+
+    /// Puts the bytes into `room` as they come, behind the place of a table of so many entries. Nothing has been appended.
+    mutating func borrow(_ room: UnsafeMutableRawBufferPointer, entries: Int) {
+        let head = Block.length(count: entries, bytes: 0)
+        guard head < room.count / 2 else { return }
+        unsafe bytes.borrow(UnsafeMutableRawBufferPointer(rebasing: room[head...]))
+    }
+
+    /// Nothing is written to a room any more. What is in it does not belong to this parcel from now on.
+    mutating func giveBackRoom() { bytes.giveBack() }
 
     /// Appends a copy of an entry of another parcel's table, with its key and value; false when there is no memory.
     mutating func add(_ entry: TableEntry, from source: UnsafeRawBufferPointer) -> Bool {

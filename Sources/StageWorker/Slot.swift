@@ -12,7 +12,7 @@ import Synchronization
     private var input = InputBatch()
     private let payloads: PayloadMemory?
     /// Where the blocks of the answer to a request without a batch may be put.
-    private var room: SharedPlace?
+    private var room: UnsafeMutableRawBufferPointer?
 
     /// What the functions of a plugin may return.
     static let afterProcess: Set<CallStatus> = [.ok, .retry, .reject, .fatal]
@@ -34,7 +34,7 @@ import Synchronization
         }
         unsafe try input.load(request, payload: payload.bytes, payloads)
         var call = Call(.process, request)
-        call.room = input.room
+        unsafe call.room = input.room.flatMap { unsafe payloads?.room(at: $0) }
         call.count = input.count
         call.batchCount = input.batchCount
         call.first = input.first
@@ -56,7 +56,7 @@ import Synchronization
 
     /// Takes what a request without a batch may bring along: a room.
     func takeRoom(_ request: FrameHeader) throws {
-        room = nil
+        unsafe room = nil
         guard request.blocksLength == 0 else {
             throw Departure.confused("request from the host: \(request.type) with \(request.blocksLength) bytes of blocks, expected none")
         }
@@ -65,7 +65,7 @@ import Synchronization
             guard item.type == .room else {
                 throw WireError(.item, "\(request.type) frame", found: "a \(item.type) item", expected: "at most a room")
             }
-            room = try item.place(inside: payloads?.size ?? 0)
+            unsafe room = payloads?.room(at: try item.place(inside: payloads?.size ?? 0))
         }
     }
 
@@ -76,7 +76,7 @@ import Synchronization
     ) {
         var call = Call(kind, request)
         call.limit = limit
-        call.room = room
+        unsafe call.room = unsafe room
         let face = unsafe output.begin(call)
         let start = cworker_now()
         cworker_clear_error()

@@ -31,7 +31,7 @@ package enum Worker {
         do {
             let moved = try Descriptors.takeForServing()
             wordsDescriptor.store(moved.words, ordering: .relaxed)
-            writer = FrameWriter(descriptor: moved.answers, payloads: moved.payloads)
+            writer = FrameWriter(descriptor: moved.answers)
             var layout = unsafe moved.page.crashLayout
             unsafe try check("crash handler", cworker_watch_crashes(&layout, moved.words))
             do {

@@ -35,20 +35,44 @@ private final class ScriptedJob {
             if batch % 2 == 0 { try sync(log) }
             if batch % 5 == 0 { try retire(log, through: batch - 2) }
         }
+        try appendTogether(log, [(.whole, 15, 40), (.partial, 14, 30), (.whole, 16, 50), (.whole, 14, 20), (.whole, 17, 700), (.whole, 18, 10)])
         try log.seal()
         synced = appended
         try append(log, .whole, 13, bytes: 10)
         try retire(log, through: 13)
     }
 
+    /// In one call: some in one write, some that must wait for the next.
+    private func appendTogether(_ log: StageLog, _ steps: [(type: LogEntry.Kind, batch: UInt64, bytes: Int)]) throws {
+        var parts: [Part] = []
+        for step in steps {
+            let part = part(step.type, step.batch, bytes: step.bytes)
+            parts.append(part)
+        }
+        var done = 0
+        try log.appendTogether(parts.map { ($0.entry, $0.records, $0.extra) }) { count in
+            for step in steps[done..<done + count] { note(step.type, step.batch) }
+            done += count
+        }
+    }
+
     private func append(_ log: StageLog, _ type: LogEntry.Kind, _ batch: UInt64, bytes: Int) throws {
+        let part = part(type, batch, bytes: bytes)
+        try log.append(part.entry, records: part.records, extra: part.extra)
+        note(type, batch)
+    }
+
+    private func part(_ type: LogEntry.Kind, _ batch: UInt64, bytes: Int) -> Part {
         let part = Part(
             entry: LogEntry(
                 type, batch: batch, flags: type == .whole ? .hasCheckpoint : [], inputs: 1, passed: 1, outputs: 1,
                 time: 5),
             records: payload(batch, attempted[batch]?.count ?? 0, bytes: bytes), extra: Array("state \(batch)".utf8))
         attempted[batch, default: []].append(part)
-        try log.append(part.entry, records: part.records, extra: part.extra)
+        return part
+    }
+
+    private func note(_ type: LogEntry.Kind, _ batch: UInt64) {
         partsNow[batch, default: 0] += 1
         if type == .whole { appended.insert(batch) }
     }
@@ -75,7 +99,7 @@ private final class ScriptedJob {
         for batch in keepsAll ? appended : synced { #expect(log.contains(batch), context) }
         #expect(log.retiredThrough <= retired, context)
         var expectedTotals = Totals()
-        for batch in 1...14 as ClosedRange<UInt64> {
+        for batch in 1...18 as ClosedRange<UInt64> {
             let parts = attempted[batch] ?? []
             if log.contains(batch) {
                 #expect(parts.last?.entry.type == .whole, context)

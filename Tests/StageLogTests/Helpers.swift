@@ -55,6 +55,33 @@ extension StageLog {
             records: payload(batch, part, bytes: bytes))
     }
 
+    /// Appends several entries in as few writes as it takes.
+    ///
+    /// - Parameter wrote: Called after each write, with how many entries it took.
+    func appendTogether(_ parts: [(entry: LogEntry, records: [UInt8], extra: [UInt8])], wrote: (Int) -> Void = { _ in }) throws {
+        let all = parts.flatMap { $0.records + $0.extra }
+        let result: Result<Void, LogError> = unsafe all.withUnsafeBytes { all in
+            var start = 0
+            let entries = parts.map { part in
+                let middle = start + part.records.count
+                defer { start = middle + part.extra.count }
+                return unsafe NewEntry(
+                    entry: part.entry, records: [UnsafeRawBufferPointer(rebasing: all[start..<middle])],
+                    extra: UnsafeRawBufferPointer(rebasing: all[middle..<middle + part.extra.count]))
+            }
+            var rest = entries[...]
+            while !rest.isEmpty {
+                do throws(LogError) {
+                    let count = try append(rest)
+                    rest = rest.dropFirst(count)
+                    wrote(count)
+                } catch { return .failure(error) }
+            }
+            return .success(())
+        }
+        try result.get()
+    }
+
     /// The records of all entries of a whole batch.
     func outcome(of batch: UInt64) throws -> [[UInt8]] { try entries(of: batch).map { try records(of: $0) } }
 }

@@ -19,9 +19,18 @@ import Testing
         var rooms: [Room] = []
         for _ in 0..<2_000 {
             if rooms.count > 20 || Bool.random(using: &random), let index = rooms.indices.randomElement(using: &random) {
-                if Bool.random(using: &random) { rooms[index].trim(to: Int.random(in: 1...rooms[index].size, using: &random)) }
+                if Bool.random(using: &random) {
+                    let start = Int.random(in: 0..<rooms[index].size, using: &random)
+                    let kept = start..<Int.random(in: start + 1...rooms[index].size, using: &random)
+                    let place = kept.lowerBound + rooms[index].offset..<kept.upperBound + rooms[index].offset
+                    rooms[index].trim(to: kept)
+                    let left = rooms[index].offset..<rooms[index].offset + rooms[index].size
+                    #expect(place.clamped(to: left) == place && left.count < place.count + 8192)
+                }
                 else { rooms.remove(at: index) }
-            } else if let room = memory.room(Int.random(in: 1...60_000, using: &random)) {
+            } else if let room = memory.room(
+                Int.random(in: 1...60_000, using: &random), part: Int.random(in: 0..<3, using: &random), of: 3)
+            {
                 rooms.append(room)
             }
             let places = rooms.map(\.place).sorted { $0.offset < $1.offset }
@@ -32,12 +41,24 @@ import Testing
         #expect(memory.room(Self.size)?.offset == 0)
     }
 
+    @Test func `each part of the memory is used from its own begin, and all of it before there is no room`() throws {
+        let memory = try memory()
+        let third = Self.size / 3 / 4096 * 4096
+        var rooms = try (0..<3).map { try #require(memory.room(4096, part: $0, of: 3)) }
+        #expect(rooms.map(\.offset) == [0, third, 2 * third])
+        rooms.removeFirst()
+        #expect(memory.room(4096, part: 0, of: 3)?.offset == 0)
+        while let room = memory.room(4096, part: 1, of: 3) { rooms.append(room) }
+        #expect(rooms.count == Self.size / 4096)
+        #expect(Set(rooms.map(\.offset)).count == rooms.count)
+    }
+
     @Test func `when nothing is free there is no room, and payloads give theirs back when they go`() throws {
         let memory = try memory()
         var payload: BlockPayload? = BlockPayload(
-            in: try #require(memory.room(Self.size)), blocksLength: Self.size - 10, records: 1, checksum: 0)
+            in: try #require(memory.room(Self.size)), 16..<Self.size - 10, records: 1, checksum: 0)
         #expect(memory.room(1) == nil)
-        #expect(payload?.place == SharedPlace(offset: 0, length: Self.size - 10))
+        #expect(payload?.place == SharedPlace(offset: 16, length: Self.size - 26))
         payload = nil
         #expect(memory.room(1) != nil)
     }
@@ -47,11 +68,12 @@ import Testing
     private let record = RecordCopy(identifier: 7, key: [1], value: [2, 3])
 
     private func answer(
-        _ memory: PayloadMemory, _ block: [UInt8], stated: Int? = nil, room: Room?, flags: UInt16 = FrameHeader.shared
+        _ memory: PayloadMemory, _ block: [UInt8], stated: Int? = nil, room: Room?, at start: UInt64 = 0,
+        flags: UInt16 = FrameHeader.shared
     ) throws(WireError) -> Event? {
-        if let room {
+        if let room, start < room.size {
             _ = unsafe block.withUnsafeBytes {
-                unsafe pwrite(memory.memory.writing.number, $0.baseAddress, $0.count, off_t(room.offset))
+                unsafe pwrite(memory.memory.writing.number, $0.baseAddress, $0.count, off_t(room.offset) + off_t(start))
             }
         }
         var reader = AnswerReader()
@@ -60,19 +82,22 @@ import Testing
         var header = FrameHeader(.result)
         header.dispatch = 1
         header.flags = flags
+        header.secondArgument = start
         header.blocksLength = UInt32(stated ?? block.count)
         return unsafe try reader.event(from: ReceivedFrame(header: header, buffer: nil), of: WorkerID(1))
     }
 
-    @Test func `an answer in a room becomes a payload in that room`() throws {
+    @Test(arguments: [0, 8, 4096, 4104, 8128] as [UInt64])
+    func `an answer in a room becomes a payload in that room, wherever it begins`(_ start: UInt64) throws {
         let memory = try memory()
-        let room = try #require(memory.room(4096))
-        guard case .result(_, _, .ok, let outcome, _, _, _) = try answer(memory, record.block(), room: room) else {
+        let room = try #require(memory.room(8192))
+        let place = SharedPlace(offset: room.offset + Int(start), length: record.block().count)
+        guard case .result(_, _, .ok, let outcome, _, _, _) = try answer(memory, record.block(), room: room, at: start) else {
             Issue.record("no result")
             return
         }
         let payload = try #require(outcome.output as? BlockPayload)
-        #expect(payload.place == SharedPlace(offset: room.offset, length: record.block().count))
+        #expect(payload.place == place)
         #expect(payload.checksum == checksum(of: record.block()))
         #expect(RecordCopy(input: 0, of: [payload]) == record)
     }
@@ -84,6 +109,9 @@ import Testing
         #expect(throws: WireError.self) { _ = try answer(memory, record.block(), stated: 8192, room: memory.room(4096)) }
         #expect(throws: WireError.self) { _ = try answer(memory, record.block(), room: nil) }
         #expect(throws: WireError.self) { _ = try answer(memory, damaged, room: memory.room(4096)) }
+        for start: UInt64 in [4, 4096 - 56, 4096, 1 << 63, .max - 7, .max] {
+            #expect(throws: WireError.self) { _ = try answer(memory, record.block(), room: memory.room(4096), at: start) }
+        }
         #expect(throws: WireError.self) {
             _ = try answer(memory, [], room: memory.room(4096), flags: FrameHeader.notBegun)
         }

@@ -111,6 +111,12 @@ struct TestFrame {
         _ = unsafe bytes.withUnsafeBytes { unsafe pwrite(memoryWriting, $0.baseAddress, $0.count, off_t(offset)) }
     }
 
+    /// What is in the shared memory now.
+    func bytes(at place: SharedPlace) -> [UInt8] {
+        guard let memory = unsafe memory else { return [] }
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: memory + place.offset, count: place.length))
+    }
+
     private static func pipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
         guard unsafe clinux_pipe2(&ends) == 0 else { throw TestFailure("no pipe") }
@@ -251,10 +257,13 @@ struct TestFrame {
         try unsafe payload.withUnsafeBytes { payload in
             var blocks = unsafe UnsafeRawBufferPointer(rebasing: payload[..<header.inlineBlocksLength])
             if header.isShared {
-                guard let memory = unsafe memory, let room, Int(header.blocksLength) <= room.length else {
+                guard let memory = unsafe memory, let room, Int(header.blocksLength) <= room.length,
+                    header.secondArgument <= UInt64(room.length) - UInt64(header.blocksLength)
+                else {
                     throw TestFailure("blocks in a room that was not given")
                 }
-                unsafe blocks = UnsafeRawBufferPointer(start: memory + room.offset, count: Int(header.blocksLength))
+                unsafe blocks = UnsafeRawBufferPointer(
+                    start: memory + room.offset + Int(header.secondArgument), count: Int(header.blocksLength))
             }
             let allowed: IndexRanges? = IndexRanges(count: 65_536)
             _ = try unsafe BlocksSummary(validating: blocks, allowed: allowed, maximumRecords: 65_536)

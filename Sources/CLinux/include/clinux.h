@@ -35,8 +35,8 @@ int clinux_pipe2(int descriptors[2]);              /* pipe2(O_CLOEXEC) */
 int clinux_set_pipe_size(int descriptor, int size); /* fcntl(F_SETPIPE_SZ); the new size or -errno */
 int clinux_memfd(const char *name);                /* memfd_create(MFD_CLOEXEC) */
 /* memfd_create, of a size that nobody can change any more (sealed), behind two descriptors: one that can only be read
- * and mapped for reading, one that can only be written, and stands at its end: what somebody writes to it by mistake has no
- * room there, and is refused. 0 or -errno. */
+ * and mapped for reading, one that can also be written, and mapped for that, and stands at its end: what somebody writes to it by
+ * mistake has no room there, and is refused. 0 or -errno. */
 int clinux_shared_memory(const char *name, size_t size, int *reading, int *writing);
 int clinux_epoll_create(void);                     /* epoll_create1(EPOLL_CLOEXEC) */
 enum { CLINUX_POLL_IN = 1, CLINUX_POLL_OUT = 2, CLINUX_POLL_HANGUP = 4, CLINUX_POLL_ERROR = 8 };

@@ -32,6 +32,11 @@ void cworker_prepare(void);
 int cworker_map_page(int descriptor, void *_Nullable *_Nonnull page, size_t *_Nonnull size);
 /* The same for memory that is only read. */
 int cworker_map_for_reading(int descriptor, void *_Nullable *_Nonnull memory, size_t *_Nonnull size);
+/* Maps `size` bytes for writing at a random address terabytes away from everything that a plugin has a pointer to. No child
+ * of this process inherits it, and no core has it. NULL where that cannot be had. */
+void *_Nullable cworker_map_apart(int descriptor, size_t size);
+/* Gives a part of a mapping its pages, all at once, so that a store to it cannot fail for want of memory. 0 or -errno. */
+int cworker_populate(void *_Nonnull memory, size_t size);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t cworker_now(void);
 /* Flushes stdio and leaves without running anybody's exit handlers. */
@@ -55,17 +60,38 @@ int cworker_alternate_stack(void);
 /* ---- Threads ---- */
 
 /* A mutex that knows its owner: the thread id in a word, and a bit when somebody waits (futex). Half the price of glibc's
- * PTHREAD_MUTEX_ERRORCHECK, and it is taken for every record. All zeros: free. */
+ * PTHREAD_MUTEX_ERRORCHECK, and it is taken for every record: hence inline, but for waiting. All zeros: free. */
 typedef struct cworker_lock {
   uint32_t word;
 } cworker_lock;
-/* 0 when the calling thread has it already. */
-int cworker_lock_take(cworker_lock *_Nonnull lock);
-/* Whether the calling thread has it. */
-int cworker_lock_is_mine(const cworker_lock *_Nonnull lock);
+
+#define CWORKER_SOMEBODY_WAITS 0x80000000u
+
+/* The calling thread's id; 0 until it was asked for. */
+extern _Thread_local uint32_t cworker_thread_number;
+uint32_t cworker_find_thread_number(void);
+/* For a lock that somebody has: 0 when it is the calling thread, else waits and takes it. */
+int cworker_lock_wait(cworker_lock *_Nonnull lock);
+void cworker_lock_wake(cworker_lock *_Nonnull lock);
+
+static inline uint32_t cworker_own_number(void) {
+  uint32_t number = cworker_thread_number;
+  return number ? number : cworker_find_thread_number();
+}
 /* 0 when anybody has it. */
-int cworker_lock_try(cworker_lock *_Nonnull lock);
-void cworker_lock_release(cworker_lock *_Nonnull lock);
+static inline int cworker_lock_try(cworker_lock *_Nonnull lock) {
+  uint32_t nobody = 0;
+  return __atomic_compare_exchange_n(&lock->word, &nobody, cworker_own_number(), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+/* Whether the calling thread has it: only the owner itself can find its number there. */
+static inline int cworker_lock_is_mine(const cworker_lock *_Nonnull lock) {
+  return (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) & ~CWORKER_SOMEBODY_WAITS) == cworker_own_number();
+}
+/* 0 when the calling thread has it already. */
+static inline int cworker_lock_take(cworker_lock *_Nonnull lock) { return cworker_lock_try(lock) || cworker_lock_wait(lock); }
+static inline void cworker_lock_release(cworker_lock *_Nonnull lock) {
+  if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & CWORKER_SOMEBODY_WAITS) cworker_lock_wake(lock);
+}
 /* Starts a detached thread with a crash stack of its own. 0 or -errno. A SIGABRT from the host asks where the plugin hangs:
  * threads that call no plugin do not hear it (`hears_abort` 0). */
 int cworker_start_thread(void (*_Nonnull body)(void *_Nullable), void *_Nullable argument, int hears_abort);
