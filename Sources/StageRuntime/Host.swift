@@ -136,7 +136,7 @@ package final class Host {
     /// Runs the job to its end. Blocks.
     package func run() throws(SystemError) -> RunEnd {
         becomeSubreaper()
-        storage.start()
+        try storage.start()
         defer { storage.stop() }
         try poller.add(timer.descriptor.number, .readable, token: Token.timer)
         try poller.add(signals.descriptor.number, .readable, token: Token.signals)
