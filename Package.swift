@@ -81,15 +81,22 @@ let onlyTheEntry: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"]), lean,
 ]
 
+/// Where the linker finds archives instead of the shared libraries of the same name.
+let archives = "\(Context.packageDirectory)/Sources/static"
+
 /// A plugin in C needs no Swift runtime, but the driver names it, and the object that registers with it, for every library: to load
 /// it was a quarter of the start of such a plugin's worker.
-let withoutRuntime: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
+let withoutRuntime: [LinkerSetting] = [
+    .unsafeFlags(["-nostartfiles", "-static-stdlib", "-L", archives]), lean,
+]
 
-/// The worker brings its own Swift runtime along: half of its start was the loading of runtime libraries, and a plugin in C needs
-/// none. None of its symbols are to be seen, so that a plugin in Swift has its own runtime and never meets this one.
+/// The host and the worker bring their own Swift runtime along, and that of C++, which Swift's needs: most of their start was the loading
+/// of libraries, and a plugin in C needs none. None of their symbols are to be seen, so that a plugin has its own runtimes and
+/// never meets these.
 let selfContained: [LinkerSetting] = [
     .unsafeFlags([
-        "-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
+        "-static-stdlib", "-L", archives, "-Xclang-linker", "-static-libgcc",
+        "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
     ])
 ]
 
