@@ -143,6 +143,7 @@ package final class EventFile {
         case .probationPassed(let stage, let build): write("probation_passed", stage: stage, facts(of: build, stage))
         case .stageGaveUp(let stage, let message): write("stage_gave_up", stage: stage, [.init("message", .string(message))])
         case .stageSlowed(let stage, let rate): write("stage_slowed", stage: stage, [.init("records_per_second", .rounded(rate))])
+        case .stageNotSlowed(let stage): write("stage_not_slowed", stage: stage)
         case .orderKept(let stage, let reason): write("order_kept", stage: stage, [.init("reason", .string(reason))])
         case .paused(let reason): write("paused", [.init("reason", .string(reason))])
         case .resumed: write("resumed")

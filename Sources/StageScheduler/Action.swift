@@ -119,6 +119,8 @@ package enum Note: Sendable {
     case stageGaveUp(stage: Int, message: String)
     /// Answers ask for a pause: so many records per second from now on.
     case stageSlowed(stage: Int, recordsPerSecond: Double)
+    /// That did not help: it is as fast as before, and answers that ask for a pause change nothing for some time.
+    case stageNotSlowed(stage: Int)
     /// `ordered: false` was asked for, and the next stage cannot do with it.
     case orderKept(stage: Int, reason: String)
     case paused(String)

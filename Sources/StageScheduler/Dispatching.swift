@@ -85,6 +85,7 @@ extension Scheduler {
 
     /// Takes from what waits as much as may be handed out now; nil: nothing.
     private func takePortion(_ position: Int, of work: Work, _ stage: StageState) -> Portion? {
+        if !stage.isAtomic { gatherDue(at: position, of: work, stage) }
         var portion = work.portions[position]
         guard !portion.ranges.isEmpty else { return work.portions.remove(at: position) }
         let most = allowance(portion, of: work, stage)
@@ -92,6 +93,38 @@ extension Scheduler {
         guard most < portion.ranges.count else { return work.portions.remove(at: position) }
         (portion.ranges, work.portions[position].ranges) = portion.ranges.split(at: most)
         return portion
+    }
+
+    /// Records of a batch that failed transiently and are due by now are tried again together, spread over the workers that have least to
+    /// do: one by one each would hold a thread for its call, also in a plugin that works on all records of a call at once.
+    private func gatherDue(at position: Int, of work: Work, _ stage: StageState) {
+        let first = work.portions[position]
+        guard let due = first.notBefore, mayBeGathered(first, of: work), let index = first.ranges.first else { return }
+        let part = Portion.part(of: index)
+        let others = work.portions.indices.filter { other in
+            let portion = work.portions[other]
+            return other != position && mayBeGathered(portion, of: work) && portion.notBefore.map { $0 <= now } ?? false
+                && portion.ranges.first.map { Portion.part(of: $0) == part } ?? false
+        }
+        guard !others.isEmpty else { return }
+        let records = others.reduce(first.ranges.count) { $0 + work.portions[$1].ranges.count }
+        let least = stage.workers.lazy.filter(\.canServe).map(\.outstanding.count).min() ?? 0
+        let idlest = max(1, stage.workers.count { $0.canServe && $0.outstanding.count == least })
+        let share = (records + idlest - 1) / idlest
+        var gathered = first
+        var taken: [Int] = []
+        for other in others where gathered.ranges.count < share {
+            gathered.ranges.formUnion(work.portions[other].ranges)
+            taken.append(other)
+        }
+        gathered.notBefore = due
+        work.portions[position] = gathered
+        for other in taken.reversed() { work.portions.remove(at: other) }
+    }
+
+    /// Suspects stay alone, so that a death speaks of them only.
+    private func mayBeGathered(_ portion: Portion, of work: Work) -> Bool {
+        portion.notBefore != nil && !portion.isSearch && !work.isApart(portion)
     }
 
     private func dispatchNext(of stage: StageState) -> Bool {

@@ -59,16 +59,24 @@ extension Scheduler {
         sharedLimit(of: stage)?.throttle.take(records, at: now)
     }
 
-    func passed(_ records: Int, of stage: StageState) {
-        stage.throttle.passed(records, at: now)
-        sharedLimit(of: stage)?.throttle.passed(records, at: now)
+    func passed(_ records: Int, of stage: StageState, sentAt: Moment) {
+        for throttle in [stage.throttle, sharedLimit(of: stage)?.throttle].compactMap({ $0 }) {
+            tell(throttle.passed(records, sentAt: sentAt, at: now), throttle, of: stage)
+        }
     }
 
     /// Answers ask for a pause: everything that shares the rate slows down.
     func throttled(_ stage: StageState, records: Int = 1, sentAt: Moment) {
         let throttle = sharedLimit(of: stage)?.throttle ?? stage.throttle
-        guard throttle.refused(records, sentAt: sentAt, at: now), let rate = throttle.rate else { return }
-        note(.stageSlowed(stage: stage.index, recordsPerSecond: rate))
+        tell(throttle.refused(records, sentAt: sentAt, at: now), throttle, of: stage)
+    }
+
+    private func tell(_ change: Throttle.Change, _ throttle: Throttle, of stage: StageState) {
+        switch change {
+        case .none: break
+        case .slower: if let rate = throttle.rate { note(.stageSlowed(stage: stage.index, recordsPerSecond: rate)) }
+        case .notSlowedAnyMore: note(.stageNotSlowed(stage: stage.index))
+        }
     }
 
     /// Whether a batch that is wanted again later says something of the rate: only where there is one. The pause alone

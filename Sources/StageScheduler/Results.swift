@@ -145,11 +145,13 @@ extension Scheduler {
         var covered = outcome.covered
         let refused = outcome.failures.count { $0.kind == .transient && $0.retryAfterMilliseconds > 0 }
         if refused > 0 { throttled(stage, records: refused, sentAt: sentAt) }
+        // One draw for all of an answer: what fails together is due together, and goes out in one request.
+        let chance = outcome.failures.isEmpty ? 0 : random.unit()
         if work.isReplay {
             // Its outcome is in the log. The state must have it, however often it takes.
             for failure in outcome.failures where failure.kind == .transient {
                 covered.remove(failure.input)
-                tryAgain(failure, of: work, in: stage)
+                tryAgain(failure, of: work, in: stage, chance: chance)
             }
             work.unresolved.subtract(covered)
             return
@@ -167,12 +169,12 @@ extension Scheduler {
                 setAside(failure.input, of: work, in: stage, category: "permanent", message: failure.message)
             case .transient:
                 covered.remove(failure.input)
-                tryAgain(failure, of: work, in: stage)
+                tryAgain(failure, of: work, in: stage, chance: chance)
             }
         }
         work.unresolved.subtract(covered)
         if !work.apart.isEmpty { work.apart.subtract(covered) }
-        passed(covered.count, of: stage)
+        passed(covered.count, of: stage, sentAt: sentAt)
         // A sink emits nothing: what did not fail is written.
         let resolved = UInt64(covered.count)
         work.passed += stage.policy.kind == .sink ? resolved : min(outcome.passed, resolved)
@@ -200,7 +202,7 @@ extension Scheduler {
                     emitted: outcome.emitted, passed: passed, nanosecondsEach: answer.nanosecondsEach, attempts: attempts)))
     }
 
-    private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState) {
+    private func tryAgain(_ failure: RecordFailure, of work: Work, in stage: StageState, chance: Double) {
         let tries = (work.tries[failure.input] ?? 0) + 1
         work.tries[failure.input] = tries
         let mayTry = tries < stage.policy.retry.attempts && stage.policy.retry.on.contains(.transient)
@@ -211,7 +213,7 @@ extension Scheduler {
         stage.retries += 1
         let pause =
             failure.retryAfterMilliseconds > 0
-            ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries)
+            ? UInt64(failure.retryAfterMilliseconds) * 1_000_000 : backoff(stage.policy.retry, after: tries, chance: chance)
         let due = now.advanced(by: pause)
         // A suspect stays alone.
         let isSuspect = work.deaths[failure.input] != nil || work.apart.contains(failure.input)
@@ -223,12 +225,12 @@ extension Scheduler {
                 message: failure.message))
     }
 
-    /// Nanoseconds to wait after so many failures, jitter included.
-    func backoff(_ policy: RetryPolicy, after failures: UInt32) -> UInt64 {
+    /// Nanoseconds to wait after so many failures, jitter included: `chance` from 0 to 1 stands for the least to the most of it.
+    func backoff(_ policy: RetryPolicy, after failures: UInt32, chance: Double? = nil) -> UInt64 {
         var pause = Double(policy.backoffNanoseconds)
         for _ in 1..<max(1, min(failures, 64)) { pause *= policy.factor }
         pause = min(pause, Double(policy.maximumNanoseconds))
-        pause *= 1 + policy.jitter * (2 * random.unit() - 1)
+        pause *= 1 + policy.jitter * (2 * (chance ?? random.unit()) - 1)
         return UInt64(max(0, min(pause, 1e18)))
     }
 

@@ -5,8 +5,17 @@
 ///
 /// Answers that ask for a pause slow it: the rate is multiplied by `decrease`, but not below nine tenths of what has lately
 /// passed, since so much is taken. All answers to what was handed out before the last such step count as one. Then it
-/// recovers by so many records per second each second, up to the full rate.
+/// recovers by so many records per second each second, up to the full rate. Where slowing down does not help, it is taken back, and not
+/// tried again for a minute, then two, and so on, unless more than half is refused.
 final class Throttle {
+    /// What a refusal has changed.
+    enum Change: Equatable {
+        case none
+        case slower
+        /// It is as fast as it may be: refusals do not depend on it.
+        case notSlowedAnyMore
+    }
+
     private(set) var policy: RatePolicy
     /// Records per second that there may be now; nil: any number.
     private(set) var rate: Double?
@@ -16,6 +25,10 @@ final class Throttle {
     private var updated = Moment(nanoseconds: 0)
     private var slowedAt: Moment?
     private var slowedTo: Double = 1
+    private var check: SlowingCheck?
+    /// Slowing down has been found useless, and is not tried until then.
+    private var unimpressed: Unimpressed?
+    private var calmSeconds = Throttle.firstCalmSeconds
     private var handedOut = Meter()
     private var passed = Meter()
 
@@ -29,6 +42,35 @@ final class Throttle {
     /// The default increase is twice as large after so many seconds without trouble, and so on.
     private static let accelerationSeconds = 5.0
     private static let rounding = 1e-6
+    private static let firstCalmSeconds = 60.0
+    private static let mostCalmSeconds = 3600.0
+
+    /// What refusals are held against while they change nothing: whether most of what is asked for is refused.
+    private struct Unimpressed {
+        private static let enough = 40
+        private static let spanNanoseconds: UInt64 = 2_000_000_000
+
+        var until: Moment
+        var since: Moment
+        private var asked = 0
+        private var refused = 0
+
+        init(since: Moment, until: Moment) {
+            self.since = since
+            self.until = until
+        }
+
+        mutating func asked(_ records: Int) { asked += records }
+
+        mutating func refused(_ records: Int, sentAt: Moment, at now: Moment) {
+            guard sentAt > since else { return }
+            refused += records
+            // All that came before is known when this is.
+            if sentAt.since(since) > Self.spanNanoseconds, !isMostRefused { self = Unimpressed(since: now, until: until) }
+        }
+
+        var isMostRefused: Bool { asked >= Self.enough && refused * 2 > asked }
+    }
 
     init(_ policy: RatePolicy) {
         self.policy = policy
@@ -78,6 +120,7 @@ final class Throttle {
         if let full = policy.recordsPerSecond, after >= full {
             rate = full
             self.slowedAt = nil
+            check = nil
         } else {
             rate = after
         }
@@ -104,29 +147,74 @@ final class Throttle {
 
     func take(_ records: Int, at now: Moment) {
         if rate != nil { tokens -= Double(records) }
-        if policy.decrease < 1 { handedOut.add(records, at: now) }
+        guard policy.decrease < 1 else { return }
+        handedOut.add(records, at: now)
+        check?.asked(records)
+        unimpressed?.asked(records)
     }
 
-    /// Records that were taken without a word.
-    func passed(_ records: Int, at now: Moment) {
-        if policy.decrease < 1, records > 0 { passed.add(records, at: now) }
+    /// Records that were handed out at `sentAt` and taken without a word.
+    func passed(_ records: Int, sentAt: Moment, at now: Moment) -> Change {
+        guard policy.decrease < 1, records > 0 else { return .none }
+        passed.add(records, at: now)
+        guard isAfterSlowing(sentAt) else { return .none }
+        check?.passed(records)
+        return decide(isRefused: false, at: now)
     }
 
     /// So many answers to what was handed out at `sentAt` ask for a pause.
-    ///
-    /// - Returns: Whether it is slower now than before.
-    func refused(_ records: Int, sentAt: Moment, at now: Moment) -> Bool {
+    func refused(_ records: Int, sentAt: Moment, at now: Moment) -> Change {
         refusals += UInt64(records)
-        guard policy.decrease < 1 else { return false }
-        if let slowedAt, sentAt <= slowedAt { return false }
+        guard policy.decrease < 1 else { return .none }
+        guard !staysUnimpressed(by: records, sentAt: sentAt, at: now) else { return .none }
+        guard slowedAt != nil else { return slow(at: now) }
+        guard isAfterSlowing(sentAt) else { return .none }
+        check?.refused(records)
+        return decide(isRefused: true, at: now)
+    }
+
+    /// Answers to what was handed out earlier say nothing of the rate that there is now.
+    private func isAfterSlowing(_ sentAt: Moment) -> Bool { slowedAt.map { sentAt > $0 } ?? false }
+
+    private func decide(isRefused: Bool, at now: Moment) -> Change {
+        refill(now)
+        guard isSlowed, let rate else { return isRefused ? slow(at: now) : .none }
+        switch check?.verdict(rate: rate, isRefused: isRefused, at: now) {
+        case .undecided: return .none
+        case .slow(let taken): return slow(at: now, taken: taken)
+        case nil: return slow(at: now)
+        case .useless:
+            self.rate = policy.recordsPerSecond
+            slowedAt = nil
+            check = nil
+            unimpressed = Unimpressed(since: now, until: now.advanced(by: UInt64(calmSeconds * 1e9)))
+            calmSeconds = min(calmSeconds * 2, Self.mostCalmSeconds)
+            return .notSlowedAnyMore
+        }
+    }
+
+    /// Whether refusals are to change nothing, because they did not depend on the rate: for some time, and as long as not most of
+    /// what is asked for is refused.
+    private func staysUnimpressed(by records: Int, sentAt: Moment, at now: Moment) -> Bool {
+        unimpressed?.refused(records, sentAt: sentAt, at: now)
+        guard let state = unimpressed else { return false }
+        if state.isMostRefused { calmSeconds = Self.firstCalmSeconds }
+        if state.isMostRefused || now >= state.until { unimpressed = nil }
+        return unimpressed != nil
+    }
+
+    /// `taken`: what the service has taken per second since the last time, where that is known better than from the last two seconds.
+    private func slow(at now: Moment, taken: Double? = nil) -> Change {
         refill(now)
         let before = rate ?? handedOut.estimate(at: now)
-        let floor = max(policy.minimum, (passed.perSecond(at: now) ?? 0) * Self.keptShare)
-        let after = max(before * policy.decrease, floor)
+        let lately = passed.perSecond(at: now) ?? 0
+        let floor = max(policy.minimum, min(lately, taken ?? lately) * Self.keptShare)
+        let after = min(max(before * policy.decrease, floor), rate ?? .infinity)
+        check = check.map { SlowingCheck(at: now, before: before, after: after, following: $0) } ?? SlowingCheck(at: now, before: before, after: after)
         slowedAt = now
-        slowedTo = min(after, rate ?? .infinity)
-        rate = slowedTo
+        slowedTo = after
+        rate = after
         tokens = min(tokens, 0)
-        return slowedTo < before
+        return after < before ? .slower : .none
     }
 }

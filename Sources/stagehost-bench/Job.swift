@@ -12,6 +12,8 @@ struct Job: Sendable {
         var durable = true
         var standby = 0
         var workers = 1
+        var threads = 1
+        var rate: [(String, JSONValue)] = []
         var retry: [(String, JSONValue)] = []
     }
 
@@ -41,7 +43,8 @@ struct Job: Sendable {
                 .init("name", .string(stage.name)), .init("plugin", .string(stage.plugin)),
                 .init("with", .object(stage.with.map { JSONValue.Member($0.0, $0.1) })),
                 .init("durable", .boolean(stage.durable)), .init("standby", .integer(Int64(stage.standby))),
-                .init("workers", .integer(Int64(stage.workers))),
+                .init("workers", .integer(Int64(stage.workers))), .init("threads", .integer(Int64(stage.threads))),
+                .init("rate", .object(stage.rate.map { JSONValue.Member($0.0, $0.1) })),
                 // The bench kills workers far more often than any stage may die by itself.
                 .init("restart", .object([.init("max", .integer(1_000_000))])),
                 .init("retry", .object(stage.retry.map { JSONValue.Member($0.0, $0.1) })),

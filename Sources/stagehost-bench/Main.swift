@@ -7,7 +7,7 @@ import StageConfig
         ReferenceBenchmark.benchmark, LogsBenchmark.benchmark, RecoveryBenchmark.benchmark, ResumeBenchmark.benchmark,
         StartBenchmark.benchmark, MemoryBenchmark.benchmark, PartsBenchmark.benchmark, HubBenchmark.benchmark,
         GrowthBenchmark.benchmark, PeersBenchmark.benchmark, MarksBenchmark.benchmark,
-        RetriesBenchmark.benchmark, ControlBenchmark.benchmark, StormBenchmark.benchmark,
+        RetriesBenchmark.benchmark, CallsBenchmark.benchmark, ControlBenchmark.benchmark, StormBenchmark.benchmark,
     ]
 
     static func main() {

@@ -106,6 +106,13 @@ enum MarksBenchmark {
                 benchmark: RetriesBenchmark.benchmark, words: ["--records", share(20_000, atLeast: 4_000), "--rounds", "3"],
                 marks: [Mark(name: "5 % of the records fail once, 1 s backoff : none fails", digits: 3, limit: 1.1) { $0[0].value("5 % fail once", "ratio") }]),
             Part(
+                benchmark: CallsBenchmark.benchmark, words: ["--rounds", "1"],
+                marks: [
+                    Mark(name: "2,000 calls of 200 ms, 100 under way, three in ten fail once : ideal", digits: 3, limit: 1.3) {
+                        $0[0].value("three in ten fail once", "ratio")
+                    }
+                ]),
+            Part(
                 benchmark: ControlBenchmark.benchmark, words: ["--records", share(1_000_000, atLeast: 200_000), "--rounds", "3"],
                 marks: [
                     Mark(name: "a thousand hostile control clients : none", digits: 3, limit: 1.05) { $0[0].value("1000 hostile clients", "ratio") }

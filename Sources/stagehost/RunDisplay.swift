@@ -203,6 +203,9 @@ final class RunDisplay: HostObserver {
         case .stageSlowed(let stage, let rate):
             guard isVerbose else { return nil }
             return "stage \"\(stageNames[stage])\": its answers ask for a pause: \(HumanNumbers.rate(rate)) records/s from now on"
+        case .stageNotSlowed(let stage):
+            guard isVerbose else { return nil }
+            return "stage \"\(stageNames[stage])\": answers ask for a pause as often as before: it is not slowed by them any more"
         case .probationPassed(let stage, _): return "stage \"\(stageNames[stage])\": the new build has passed its probation"
         case .paused(let reason): return "paused: \(reason)"
         case .resumed: return "going on"

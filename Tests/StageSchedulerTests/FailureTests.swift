@@ -22,6 +22,41 @@ import Testing
         #expect(try bench.answer(1) == [3])
     }
 
+    @Test func `what failed together is tried again together, and spread over the workers that are free`() throws {
+        let bench = Bench { policy, _ in
+            policy.stages[1].workers = 2
+            policy.stages[1].threads = 2
+            policy.stages[1].retry.backoffNanoseconds = 500_000_000
+            policy.stages[1].retry.jitter = 0.5
+            policy.stages[1].rate.decrease = 1
+        }
+        bench.start()
+        try bench.read(10)
+        try bench.answer(1, failures: [transient(1), transient(3), transient(4), transient(7), transient(8, after: 2000)])
+        bench.wait(1000)
+        #expect(try bench.answer(1) == [1, 3])
+        #expect(try bench.answer(1) == [4, 7])
+        #expect(!bench.has(1))
+        bench.wait(1000)
+        #expect(try bench.answer(1) == [8])
+    }
+
+    @Test func `what failed apart is tried again together once it is due, but a suspect stays alone`() throws {
+        let bench = Bench { policy, _ in policy.stages[1].retry.backoffNanoseconds = 500_000_000 }
+        bench.start()
+        try bench.read(10)
+        _ = try bench.die(1, on: [5])
+        bench.wait(1)
+        // The rest of the batch, then the suspect; both fail while the worker is busy with the next batch.
+        let rest = try bench.answer(1, failures: [transient(2), transient(6)])
+        #expect(rest == [0, 1, 2, 3, 4, 6, 7, 8, 9])
+        #expect(try bench.answer(1, failures: [transient(5)]) == [5])
+        bench.wait(60_000)
+        var asked = [try bench.answer(1)]
+        asked.append(try bench.answer(1))
+        #expect(asked.sorted { $0.count < $1.count } == [[5], [2, 6]])
+    }
+
     @Test func `the plugin's own retry-after wins over the backoff`() throws {
         let bench = Bench { policy, _ in policy.stages[1].retry.backoffNanoseconds = 1_000_000 }
         bench.start()

@@ -5,7 +5,7 @@ import Testing
 /// A paid service behind a stage: slow, busy, failing, hanging up; and a host that is killed while hundreds of calls are out.
 @Suite(.enabled(if: Programs.find("python3") != nil && HTTPLibrary.isThere, "needs python3 and libcurl4"))
 struct CallHTTPTests {
-    private static func call(_ port: Int, _ with: String = "", _ options: String = "threads: 2, workers: 1") -> String {
+    private static func call(_ port: Int, _ with: String = "", _ options: String = "threads: 16, workers: 1") -> String {
         #"{ name: "call", plugin: "call-http", \#(options), with: { url: "http://127.0.0.1:\#(port)/v1/chat/completions", "#
             + #"headers: { "X-Key": "{{key}}" }, concurrency: 100, body: '{"model": "m", "messages": [{"role": "user", "content": {{json:/text}}}]}', "#
             + #"answer: "/choices/0/message/content", costs: { tokens: "/usage/total_tokens" }, \#(with) }, "#
@@ -17,10 +17,10 @@ struct CallHTTPTests {
     }
 
     /// A job over so many records and a server for it.
-    private func setUp(_ records: Int, latency: Double, troubles: String = "", with: String = "", options: String = "threads: 2") throws -> (Job, HTTPServer) {
+    private func setUp(_ records: Int, latency: Double, troubles: String = "", with: String = "") throws -> (Job, HTTPServer) {
         let job = try Job(records, "{}")
         let server = try HTTPServer(for: job, latency: latency, troubles: troubles)
-        try job.write("pipeline.json5", Self.pipeline(Self.call(server.port, with, options)))
+        try job.write("pipeline.json5", Self.pipeline(Self.call(server.port, with)))
         return (job, server)
     }
 
