@@ -13,9 +13,17 @@ let strict: [SwiftSetting] = [
 ]
 
 /// What is part of the host or the worker: debug builds, and with them all tests, check at run time that no two accesses to a
-/// variable overlap; a release does without, because the checks are a third of the scheduler's time. Not StageKit, which
-/// other packages build: they could not with flags of ours.
+/// variable overlap; a release does without, because the checks are a third of the scheduler's time.
 let ours: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
+/// What a plugin in Swift is made of. Its objects must not name the libraries of Swift's concurrency and regular expressions, which
+/// import themselves everywhere: hardly a plugin uses them, and to load them was a third of the start of such a plugin's worker.
+let inPlugins: [SwiftSetting] = strict + [
+    .unsafeFlags([
+        "-Xfrontend", "-disable-implicit-concurrency-module-import",
+        "-Xfrontend", "-disable-implicit-string-processing-module-import",
+    ])
+]
 
 let strictC: [CSetting] = [
     .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
@@ -35,6 +43,8 @@ struct Plugin {
     var folder: String
     var target: String
     var inC = false
+    /// It needs what `inPlugins` leaves out.
+    var usesWholeRuntime = false
     var dependencies: [Target.Dependency] = ["StageKit"]
     /// Folders in it that are targets of their own.
     var exclude: [String] = []
@@ -48,33 +58,45 @@ let plugins: [Plugin] = [
     Plugin(folder: "keep", target: "Keep"),
     Plugin(folder: "write-lines", target: "WriteLines"),
     Plugin(folder: "tally", target: "Tally"),
-    Plugin(folder: "read-sqlite", target: "ReadSQLite", dependencies: ["StageKit", "StageSQLite"]),
+    Plugin(folder: "read-sqlite", target: "ReadSQLite", usesWholeRuntime: true, dependencies: ["StageKit", "StageSQLite"]),
     Plugin(folder: "write-sqlite", target: "WriteSQLite", dependencies: ["StageKit", "StageSQLite"]),
-    Plugin(folder: "write-postgres", target: "WritePostgres"),
+    Plugin(folder: "write-postgres", target: "WritePostgres", usesWholeRuntime: true),
     Plugin(folder: "deduplicate", target: "Deduplicate"),
     Plugin(folder: "template", target: "FillTemplate"),
     Plugin(folder: "run-command", target: "RunCommand"),
     Plugin(folder: "read-csv", target: "ReadCSV"),
     Plugin(folder: "write-csv", target: "WriteCSV"),
     Plugin(folder: "extract-pdf", target: "ExtractPDF"),
-    Plugin(folder: "call-http", target: "CallHTTP", dependencies: ["StageKit", "CallHTTPClient"], exclude: ["curl"]),
+    Plugin(folder: "call-http", target: "CallHTTP", usesWholeRuntime: true, dependencies: ["StageKit", "CallHTTPClient"], exclude: ["curl"]),
     Plugin(folder: "misbehave", target: "Misbehave", inC: true, dependencies: ["CStage"]),
 ]
 
+/// A run hashes and copies its plugins, and a worker loads the libraries that they name: a release leaves out what tells a debugger
+/// of lines (the names of functions stay, crash reports show them), what nothing refers to, and libraries that nothing is taken from.
+let lean = LinkerSetting.unsafeFlags(
+    ["-Xlinker", "--strip-debug", "-Xlinker", "--gc-sections", "-Xlinker", "--as-needed"], .when(configuration: .release))
+
 /// Hides everything of a Swift plugin but `stage_plugin_v1`.
 let onlyTheEntry: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
+    .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"]), lean,
 ]
+
+/// Where the linker finds archives instead of the shared libraries of the same name.
+let archives = "\(Context.packageDirectory)/Sources/static"
 
 /// A plugin in C needs no Swift runtime, but the driver names it, and the object that registers with it, for every library: to load
 /// it was a quarter of the start of such a plugin's worker.
-let withoutRuntime: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-static-stdlib"])]
+let withoutRuntime: [LinkerSetting] = [
+    .unsafeFlags(["-nostartfiles", "-static-stdlib", "-L", archives]), lean,
+]
 
-/// The worker brings its own Swift runtime along: half of its start was the loading of runtime libraries, and a plugin in C needs
-/// none. None of its symbols are to be seen, so that a plugin in Swift has its own runtime and never meets this one.
+/// The host and the worker bring their own Swift runtime along, and that of C++, which Swift's needs: most of their start was the loading
+/// of libraries, and a plugin in C needs none. None of their symbols are to be seen, so that a plugin has its own runtimes and
+/// never meets these.
 let selfContained: [LinkerSetting] = [
     .unsafeFlags([
-        "-static-stdlib", "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
+        "-static-stdlib", "-L", archives, "-Xclang-linker", "-static-libgcc",
+        "-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--gc-sections",
     ])
 ]
 
@@ -85,7 +107,7 @@ let pluginTargets: [Target] = plugins.map { plugin in
             publicHeadersPath: "include", cSettings: strictC, linkerSettings: withoutRuntime)
         : .target(
             name: plugin.target, dependencies: plugin.dependencies, path: "Plugins/\(plugin.folder)", exclude: plugin.exclude,
-            swiftSettings: strict, linkerSettings: onlyTheEntry)
+            swiftSettings: plugin.usesWholeRuntime ? strict : inPlugins, linkerSettings: onlyTheEntry)
 }
 
 let pluginProducts: [Product] = plugins.map {
@@ -108,8 +130,8 @@ let package = Package(
         .target(name: "CStage"),
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CWorker", dependencies: ["CStage"], cSettings: strictC),
-        .target(name: "StageKit", dependencies: ["CStage"], swiftSettings: strict),
-        .target(name: "StageSQLite", dependencies: ["StageKit"], swiftSettings: strict),
+        .target(name: "StageKit", dependencies: ["CStage"], swiftSettings: inPlugins),
+        .target(name: "StageSQLite", dependencies: ["StageKit"], swiftSettings: inPlugins),
         module("LinuxIO", ["CLinux"]),
         module("StageModel", []),
         module("StageWire", ["CLinux", "StageModel"]),
@@ -129,7 +151,7 @@ let package = Package(
                 "LinuxIO", "StageModel", "StageCommand", "StageConfig", "StageReport", "StageControl", "StageLog",
                 "StageRuntime", "StageScheduler",
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: selfContained),
         .executableTarget(
             name: "stagehost-worker", dependencies: ["StageWorker"], swiftSettings: strict, linkerSettings: selfContained),
         .target(name: "CallHTTPClient", path: "Plugins/call-http/curl", cSettings: strictC),

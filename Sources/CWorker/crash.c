@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,6 +15,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "cworker.h"
 
@@ -136,6 +136,27 @@ static void *counter_of(const void *context) {
 #endif
 }
 
+/* Not backtrace() of the C library: that loads the unwinder's library, which half of all workers need for nothing else. */
+typedef struct trace {
+  void **frames;
+  int count;
+} trace;
+
+static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *opaque) {
+  trace *into = opaque;
+  if (into->count == MOST_FRAMES) return _URC_END_OF_STACK;
+  void *counter = (void *)_Unwind_GetIP(context);
+  if (!counter) return _URC_END_OF_STACK;
+  into->frames[into->count++] = counter;
+  return _URC_NO_REASON;
+}
+
+static int take_frames(void **frames) {
+  trace into = {frames, 0};
+  _Unwind_Backtrace(take_frame, &into);
+  return into.count;
+}
+
 static void on_fatal_signal(int signal_number, siginfo_t *information, void *context) {
   uint32_t error = (uint32_t)errno;
   int self = (int)syscall(SYS_gettid);
@@ -165,7 +186,7 @@ static void on_fatal_signal(int signal_number, siginfo_t *information, void *con
   /* The frames of this handler come first; they end where the interrupted program counter stands. */
   static void *frames[MOST_FRAMES];
   void *interrupted = counter_of(context);
-  int count = backtrace(frames, MOST_FRAMES);
+  int count = take_frames(frames);
   int first = 0;
   while (first < count && frames[first] != interrupted) first++;
   if (first == count) { /* the unwinder could not pass the signal frame: one frame is better than a wrong list */
@@ -205,9 +226,9 @@ static void on_fatal_signal(int signal_number, siginfo_t *information, void *con
 int cworker_watch_crashes(const cworker_crash_layout *layout, int descriptor) {
   where = *layout;
   text_descriptor = descriptor;
-  /* The first call loads the unwinder, which allocates: not to be done in a handler. */
-  void *frame[1];
-  backtrace(frame, 1);
+  /* The first call may set up the unwinder: not to be done in a handler. */
+  static void *frames[MOST_FRAMES];
+  take_frames(frames);
   struct sigaction action = {0};
   action.sa_sigaction = on_fatal_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;

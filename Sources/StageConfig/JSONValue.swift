@@ -24,6 +24,14 @@ package enum JSONValue: Sendable {
     }
 }
 
+extension JSONValue {
+    /// What a text says that this program wrote itself; nil when it is no such text.
+    package init?(ownText bytes: [UInt8]) {
+        guard case .success(let node) = ConfigParser.parse(SourceText(name: "", bytes: bytes), limits: .ownDocument) else { return nil }
+        self = node.plain
+    }
+}
+
 /// The order of members means nothing, 1 and 1.0 are the same number.
 extension JSONValue: Equatable {
     package static func == (left: JSONValue, right: JSONValue) -> Bool {

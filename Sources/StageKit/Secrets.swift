@@ -43,9 +43,7 @@ package struct Secrets: Sendable {
 
     /// The beginning of `message`, without the values that came from the environment.
     package func redact(_ message: String) -> String {
-        let clean = values.reduce(message) { text, secret in
-            text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "***")
-        }
+        let clean = values.reduce(message) { $0.replacing($1, with: "***") }
         return clean.count > Self.messageCharacters ? clean.prefix(Self.messageCharacters) + "…" : clean
     }
 
@@ -55,6 +53,19 @@ package struct Secrets: Sendable {
 /// What is wrong with the variables in a text.
 package struct MissingVariable: Error, CustomStringConvertible {
     package let description: String
+}
+
+extension String {
+    fileprivate func replacing(_ secret: String, with mask: String) -> String {
+        guard !secret.isEmpty else { return self }
+        var result = ""
+        var rest = self[...]
+        while let found = rest.range(of: secret) {
+            result += rest[..<found.lowerBound] + mask
+            rest = rest[found.upperBound...]
+        }
+        return result + rest
+    }
 }
 
 extension StringProtocol {

@@ -2,7 +2,7 @@ package import StageConfig
 
 /// An object that somebody else wrote: everything in it is optional, and of the right type or not there.
 package struct LenientObject: Sendable {
-    private(set) var members: [String: JSONValue] = [:]
+    package private(set) var members: [String: JSONValue] = [:]
     private var order: [String] = []
 
     package init(_ value: JSONValue?) {
@@ -35,6 +35,11 @@ package struct LenientObject: Sendable {
 
     package func text(_ key: String) -> String? {
         guard case .string(let value) = members[key] else { return nil }
+        return value
+    }
+
+    package func optionalFlag(_ key: String) -> Bool? {
+        guard case .boolean(let value) = members[key] else { return nil }
         return value
     }
 

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 package import LinuxIO
 package import StageModel
@@ -26,29 +25,7 @@ package struct AttemptLedger {
         }
     }
 
-    /// Records of one batch with the same past, side by side.
-    private struct Entry: Codable, Equatable {
-        var stage: String
-        var digest: String
-        var batch: UInt64
-        var first: UInt32
-        var last: UInt32
-        var past: Past
-    }
-
-    private struct Past: Codable, Equatable {
-        var early: UInt32 = 0
-        var late: UInt32 = 0
-        var alone = false
-        /// Seconds since 1970, of the last few deaths.
-        var at: [Int64] = []
-    }
-
-    private struct File: Codable {
-        /// The number of the last host whose pages are counted in: it does not happen twice.
-        var counted: UInt64 = 0
-        var records: [Entry] = []
-    }
+    private typealias Past = AttemptFile.Past
 
     private struct Place: Hashable {
         var stage: Int
@@ -128,8 +105,7 @@ package struct AttemptLedger {
     // MARK: - The file
 
     private mutating func load() {
-        guard let bytes = try? readSmallFile(path), let file = try? JSONDecoder().decode(File.self, from: Data(bytes))
-        else { return }
+        guard let bytes = try? readSmallFile(path, limit: AttemptFile.maximumBytes), let file = AttemptFile(json: bytes) else { return }
         counted = file.counted
         var room = Self.mostRecords
         for entry in file.records {
@@ -145,7 +121,7 @@ package struct AttemptLedger {
     }
 
     private func save() throws(SystemError) {
-        var file = File(counted: counted)
+        var file = AttemptFile(counted: counted)
         for (place, records) in pasts.sorted(by: { ($0.key.stage, $0.key.batch) < ($1.key.stage, $1.key.batch) }) {
             for (input, past) in records.sorted(by: { $0.key < $1.key }) {
                 let end = file.records.count - 1
@@ -155,16 +131,13 @@ package struct AttemptLedger {
                     file.records[end].last = input
                 } else {
                     file.records.append(
-                        Entry(
+                        .init(
                             stage: stages[place.stage].name, digest: stages[place.stage].digest, batch: place.batch,
                             first: input, last: input, past: past))
                 }
             }
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        guard let bytes = try? encoder.encode(file) else { return }
-        try writeFileAtomically(path, Array(bytes) + [0x0A], durable: false)
+        try writeFileAtomically(path, file.json, durable: false)
     }
 
     // MARK: - What becomes of it

@@ -136,7 +136,7 @@ package final class Host {
     /// Runs the job to its end. Blocks.
     package func run() throws(SystemError) -> RunEnd {
         becomeSubreaper()
-        storage.start()
+        try storage.start()
         defer { storage.stop() }
         try poller.add(timer.descriptor.number, .readable, token: Token.timer)
         try poller.add(signals.descriptor.number, .readable, token: Token.signals)
@@ -184,7 +184,10 @@ package final class Host {
             let events = pending
             pending.removeAll(keepingCapacity: true)
             for event in events {
-                for action in scheduler.handle(event, at: now) { perform(action) }
+                let actions = scheduler.handle(event, at: now)
+                // What somebody waits for comes before what is told of it.
+                for action in actions where action.isWaitedFor { perform(action) }
+                for action in actions where !action.isWaitedFor { perform(action) }
             }
         }
     }

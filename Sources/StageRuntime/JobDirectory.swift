@@ -1,7 +1,5 @@
-import Dispatch
 import Glibc
 package import LinuxIO
-import Synchronization
 
 /// The folder of one job, locked for the host that runs it.
 ///
@@ -54,19 +52,12 @@ package struct JobDirectory: ~Copyable {
         try Self.keepPlugin(original, in: path, durable: durable)
     }
 
-    /// Copies the plugins of a job in, each file once, several at a time: with all stages it is a third of the start of a run.
+    /// Copies the plugins of a job in, each file once.
     ///
     /// - Returns: The copies, by the path of the original.
     package func keepPlugins(_ originals: [String]) throws(SystemError) -> [String: PluginBuild] {
-        let files = Set(originals).sorted()
-        let kept = Mutex<[Result<PluginBuild, SystemError>?]>(Array(repeating: nil, count: files.count))
-        let folder = path
-        DispatchQueue.concurrentPerform(iterations: files.count) { index in
-            let result = Result { () throws(SystemError) in try Self.keepPlugin(files[index], in: folder, durable: false) }
-            kept.withLock { $0[index] = result }
-        }
         var builds: [String: PluginBuild] = [:]
-        for (file, result) in zip(files, kept.withLock { $0 }) { builds[file] = try result?.get() }
+        for file in originals where builds[file] == nil { builds[file] = try Self.keepPlugin(file, in: path, durable: false) }
         return builds
     }
 

@@ -1,11 +1,11 @@
-import FoundationEssentials
-import StageLog
+import StageConfig
 import StageModel
+import StageReport
 import StageWire
 
 /// An entry of the ledger: a message item with a JSON object, whose keys depend on the kind.
-struct LedgerEntry: Codable, Equatable {
-    enum Kind: String, Codable {
+struct LedgerEntry: Equatable {
+    enum Kind: String {
         /// `letters` of `stage` are tried again as `batch`; `last` is the source's last batch, if it had ended.
         case retry
         /// The retry of this `batch` never began: the source's log, which comes first, has lost its place.
@@ -30,11 +30,18 @@ struct LedgerEntry: Codable, Equatable {
     init(_ kind: Kind) { self.kind = kind }
 
     var extra: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
+        var members: [JSONValue.Member] = [.init("kind", .string(kind.rawValue))]
+        if let stage { members.append(.init("stage", .integer(Int64(stage)))) }
+        for (key, value) in [("batch", batch), ("last", last), ("through", through)] {
+            if let value { members.append(.init(key, .count(value))) }
+        }
+        if let letters { members.append(.init("letters", .array(letters.map { .array($0.map(JSONValue.count)) }))) }
+        if let amounts {
+            let sorted = amounts.sorted { $0.key < $1.key }
+            members.append(.init("amounts", .object(sorted.map { .init($0.key, .number($0.value)) })))
+        }
         var items = ItemWriter()
-        // Nothing in it can fail to be encoded: amounts are finite.
-        items.append(.message, (try? encoder.encode(self)).map(Array.init) ?? [])
+        items.append(.message, Array(JSONValue.object(members).json().utf8))
         return items.bytes
     }
 
@@ -46,7 +53,26 @@ struct LedgerEntry: Codable, Equatable {
             }
             return nil
         }
-        guard let message, let entry = try? JSONDecoder().decode(LedgerEntry.self, from: Data(message)) else { return nil }
-        self = entry
+        let object = LenientObject(message.flatMap { JSONValue(ownText: $0) })
+        guard let kind = object.text("kind").flatMap(Kind.init) else { return nil }
+        self.kind = kind
+        stage = object.optionalCount("stage").flatMap(Int.init(exactly:))
+        batch = object.optionalCount("batch")
+        last = object.optionalCount("last")
+        through = object.optionalCount("through")
+        if object.keys.contains("letters") {
+            let pairs = object.list("letters").compactMap(Self.numbers)
+            guard pairs.count == object.list("letters").count else { return nil }
+            letters = pairs
+        }
+        if object.keys.contains("amounts") {
+            amounts = Dictionary(object.amounts("amounts").map { ($0.name, $0.amount) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    private static func numbers(_ value: JSONValue) -> [UInt64]? {
+        guard case .array(let elements) = value else { return nil }
+        let numbers = elements.compactMap { if case .integer(let number) = $0 { UInt64(exactly: number) } else { nil } }
+        return numbers.count == elements.count ? numbers : nil
     }
 }

@@ -1,8 +1,9 @@
-import FoundationEssentials
+import StageConfig
+import StageReport
 import StageScheduler
 
 /// What a letter says beside the record itself.
-package struct LetterFacts: Codable, Sendable, Equatable {
+package struct LetterFacts: Sendable, Equatable {
     package var stage: Int
     package var batch: UInt64
     package var index: UInt32
@@ -35,12 +36,37 @@ package struct LetterFacts: Codable, Sendable, Equatable {
     }
 
     var json: [UInt8] {
-        guard let data = try? JSONEncoder().encode(self) else { return Array("{}".utf8) }
-        return Array(data)
+        var members: [JSONValue.Member] = [
+            .init("stage", .integer(Int64(stage))), .init("batch", .count(batch)), .init("index", .integer(Int64(index))),
+            .init("category", .string(category)), .init("message", .string(message)), .init("attempts", .integer(Int64(attempts))),
+            .init("evidence", .string(evidence)), .init("seconds", .integer(Int64(seconds))),
+            .init("isUnreadable", .boolean(isUnreadable)),
+        ]
+        if let signal { members.append(.init("signal", .integer(Int64(signal)))) }
+        if let digest { members.append(.init("digest", .string(digest))) }
+        if let ancestor { members.append(.init("ancestor", .count(ancestor))) }
+        return Array(JSONValue.object(members).json().utf8)
     }
 
     package init?(json: [UInt8]) {
-        guard let facts = try? JSONDecoder().decode(LetterFacts.self, from: Data(json)) else { return nil }
-        self = facts
+        let object = LenientObject(JSONValue(ownText: json))
+        guard let stage = object.optionalCount("stage").flatMap(Int.init(exactly:)), let batch = object.optionalCount("batch"),
+            let index = object.optionalCount("index").flatMap(UInt32.init(exactly:)), let category = object.text("category"),
+            let message = object.text("message"), let attempts = object.optionalCount("attempts").flatMap(UInt32.init(exactly:)),
+            let evidence = object.text("evidence"), let seconds = object.optionalCount("seconds").flatMap(UInt32.init(exactly:)),
+            let isUnreadable = object.optionalFlag("isUnreadable")
+        else { return nil }
+        self.stage = stage
+        self.batch = batch
+        self.index = index
+        self.category = category
+        self.message = message
+        self.attempts = attempts
+        self.evidence = evidence
+        self.seconds = seconds
+        self.isUnreadable = isUnreadable
+        signal = object.optionalCount("signal").flatMap(Int32.init(exactly:))
+        digest = object.text("digest")
+        ancestor = object.optionalCount("ancestor")
     }
 }

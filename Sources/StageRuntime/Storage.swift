@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import LinuxIO
 import StageLog
@@ -69,12 +68,11 @@ final class Storage: @unchecked Sendable {
     private var dirtySince: UInt64?
     /// A round of syncs is under way beside this thread: results must not wait for the disk to get into the log.
     private var isSyncing = false
-    private let syncQueue = DispatchQueue(label: "stagehost.sync")
     private var credit = collectingNanoseconds * takesAtOnce
     private var lastTaken = monotonicNanoseconds()
     private static let collectingNanoseconds: UInt64 = 4_000_000
     private static let takesAtOnce: UInt64 = 16
-    private var thread = pthread_t()
+    private var thread: Thread?
 
     init(logs: JobLogs, letters: LetterLog, sync: SyncPolicy, keep: Bool) throws(SystemError) {
         self.logs = logs
@@ -87,11 +85,7 @@ final class Storage: @unchecked Sendable {
 
     // MARK: - The host's side
 
-    func start() {
-        let context = unsafe Unmanaged.passRetained(self).toOpaque()
-        let result = unsafe pthread_create(&thread, nil, { unsafe runStorage($0) }, context)
-        precondition(result == 0, "pthread_create failed")
-    }
+    func start() throws(SystemError) { thread = try Thread.start { self.run() } }
 
     func submit(_ commands: [Command]) {
         let first = shared.withLock { shared in
@@ -114,14 +108,14 @@ final class Storage: @unchecked Sendable {
     func stop() {
         shared.withLock { $0.isStopping = true }
         wakeStorage.signal()
-        _ = pthread_join(thread, nil)
+        thread.take()?.join()
     }
 
     // MARK: - The storage thread
 
     private var desk: LetterDesk { LetterDesk(logs: logs, letters: letters) }
 
-    fileprivate func run() {
+    private func run() {
         while true {
             collect()
             let (commands, isStopping) = shared.withLock { shared in
@@ -277,11 +271,13 @@ final class Storage: @unchecked Sendable {
         }
         dirtySince = nil
         isSyncing = true
-        syncQueue.async { [round] in
+        let perform: @Sendable () -> Void = { [round] in
             var done = round
             done.failures = round.syncs.map { $0.1.perform() }
             self.submit([.synced(done)])
         }
+        // Where there is no room for another thread, results wait for the disk.
+        if (try? Thread.start(perform)) == nil { perform() }
     }
 
     private func finish(_ round: SyncRound) throws(LogError) {
@@ -327,11 +323,4 @@ final class Storage: @unchecked Sendable {
         shared.withLock { $0.replies.append(contentsOf: replies) }
         wakeHost.signal()
     }
-}
-
-private func runStorage(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    let storage = unsafe Unmanaged<Storage>.fromOpaque(context).takeRetainedValue()
-    storage.run()
-    return nil
 }

@@ -166,3 +166,13 @@ package enum Action {
     /// The last action of a run. All workers have ended.
     case finished(RunEnd)
 }
+
+extension Action {
+    /// A worker waits for it, or work for a worker: the time until it is done is lost.
+    package var isWaitedFor: Bool {
+        switch self {
+        case .start, .open, .send, .sendNext: true
+        default: false
+        }
+    }
+}

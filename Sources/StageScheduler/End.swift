@@ -183,7 +183,10 @@ extension Scheduler {
             if let since = stage.unsyncedSince { consider(since.advanced(by: syncInterval)) }
             consider(stage.syncNotBefore)
             guard mode == .running || isFinishing(stage) else { continue }
-            if mode == .running { consider(stage.restartAt) }
+            if mode == .running {
+                consider(stage.restartAt)
+                consider(stage.standbyNotBefore)
+            }
             consider(stage.notBefore)
             consider(stage.pacedUntil)
             for work in stage.works {

@@ -30,6 +30,9 @@ extension Scheduler {
     static var snapshotsMissedAtMost: Int { 16 }
     /// Failed records of a build on probation that say nothing against it.
     static var probationFailuresForgiven: Double { 2 }
+    /// How long after one has taken over the next standby is started: the machine has first to wake the one that has just been given
+    /// a batch, and to start a process holds the host up.
+    static var standbyRefillNanoseconds: UInt64 { 2_000_000 }
     /// How long a worker may take to leave when asked to.
     static var closeGraceNanoseconds: UInt64 { 5_000_000_000 }
     /// Outputs read ahead from a log for the next stage.

@@ -116,6 +116,8 @@ final class StageState {
     var build = 0
     var swap: Swap?
     var restartAt: Moment?
+    /// No standby is started before.
+    var standbyNotBefore: Moment?
     /// Times of the deaths that count.
     var deaths: [Moment] = []
     var consecutiveDeaths = 0

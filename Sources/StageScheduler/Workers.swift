@@ -26,14 +26,16 @@ extension Scheduler {
         for worker in stage.workers where worker.phase == .loaded { openIfDue(worker, of: stage) }
     }
 
-    /// Starts standbys in the place of those that serve now. Comes last: to start a process takes longer than to hand a batch to
-    /// one that waits for it.
+    /// Starts standbys in the place of those that serve now, once these have had time to begin: to start a process takes longer than
+    /// to hand a batch to one that waits for it.
     func refillStandbys(of stage: StageState) {
         guard stage.policy.standby > 0, stage.facts != nil, !stage.hasGivenUp, !stage.isHeld, !stage.done,
             stage.restartAt == nil, !isReleased(stage)
         else { return }
         // They would be of the build that is about to leave.
         if let swap = stage.swap, !swap.isProbation { return }
+        if let notBefore = stage.standbyNotBefore, notBefore > now { return }
+        stage.standbyNotBefore = nil
         var waiting = stage.workers.count { $0.isStandby && $0.isAlive }
         while waiting < stage.policy.standby {
             start(stage, asStandby: true)
@@ -93,6 +95,7 @@ extension Scheduler {
         for worker in standbys.filter({ $0.phase == .ready }) + standbys.filter({ $0.phase != .ready }) {
             guard missing > 0 else { return }
             worker.isStandby = false
+            stage.standbyNotBefore = now.advanced(by: Self.standbyRefillNanoseconds)
             missing -= 1
             serves(worker, of: stage, restarts: 1)
         }

@@ -120,7 +120,7 @@ struct JobRunner {
         }
 
         let names = pipeline.stages.map(\.name.value)
-        for (index, tally) in StoredTally.read(lastWord, stages: names).enumerated() { recovery.stages[index].tally = tally }
+        for (index, tally) in StoredTally.read(StoredJob.lastWord(of: job, in: folder), stages: names).enumerated() { recovery.stages[index].tally = tally }
         let eventPath = folder + "/" + JobLayout.events
         let history = JobHistory.read(folder + "/" + JobLayout.history, events: eventPath, stages: names)
         let events = EventFile(
@@ -171,7 +171,7 @@ struct JobRunner {
             throw CommandFailure("\(error)", .inputOutput)
         }
         let code = finish(
-            end, logError.map { CommandFailure($0, job: job) }, display, events, &record, isStopped: isStopped)
+            end, logError.map { CommandFailure($0, job: job) }, display, events, &record, running.pipeline, isStopped: isStopped)
         for refusal in refusals { Console.error("error: job \"\(job)\": \(refusal)") }
         return code == .complete && !refusals.isEmpty ? .cannotCreate : code
     }
@@ -291,12 +291,9 @@ struct JobRunner {
         }
     }
 
-    /// What the host before this one wrote last.
-    private var lastWord: JSONValue? { StoredJob(name: job, folder: folder).lastWord }
-
     private func finish(
         _ end: RunEnd, _ logFailure: CommandFailure?, _ display: RunDisplay, _ events: EventFile,
-        _ record: inout JobRecord, isStopped: Bool
+        _ record: inout JobRecord, _ pipeline: Pipeline, isStopped: Bool
     ) -> ExitCode {
         var (state, message, ordinary) = end.verdict(stages: events.stages)
         if isStopped, ordinary == .interrupted { state = "stopped" }
@@ -314,7 +311,7 @@ struct JobRunner {
         if case .tooManyFailures = end, let status = display.last { record.forgiven = status.stages.map(\.counts) }
         try? record.write(to: folder)
         if let status = display.write(endState: state, message: record.endMessage) {
-            ReportFiles.write(status, display.history, of: StoredJob(name: job, folder: folder))
+            ReportFiles.write(status, display.history, of: StoredJob(name: job, folder: folder, record, pipeline))
         }
         if !isQuiet, let status = display.last, status.read > 0 || code == .complete {
             let lines = ProgressText.summary(status, seconds: display.elapsedSeconds)

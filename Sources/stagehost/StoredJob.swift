@@ -41,6 +41,16 @@ struct StoredJob {
         }
     }
 
+    /// The same, as the host itself knows it.
+    init(name: String, folder: String, _ record: JobRecord, _ pipeline: Pipeline) {
+        self.name = name
+        self.folder = folder
+        self.record = record
+        self.pipeline = pipeline
+        pipelineFailure = nil
+        isRunning = true
+    }
+
     private static func pipeline(of name: String, in folder: String) throws(CommandFailure) -> Pipeline? {
         let path = JobRecord.pipelinePath(folder)
         guard fileExists(path) else { return nil }
@@ -94,7 +104,9 @@ struct StoredJob {
     }
 
     /// The host's last word; nil when there is none that can be read.
-    var lastWord: JSONValue? {
+    var lastWord: JSONValue? { Self.lastWord(of: name, in: folder) }
+
+    static func lastWord(of name: String, in folder: String) -> JSONValue? {
         let path = folder + "/" + JobLayout.status
         guard let bytes = try? readSmallFile(path, limit: 4 << 20),
             case .success(let root) = ConfigParser.parse(SourceText(name: path, bytes: bytes)),

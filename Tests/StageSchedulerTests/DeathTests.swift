@@ -180,7 +180,8 @@ import Testing
         try bench.read(10)
         try bench.die(1, on: [2])
         #expect(bench.has(1), "the batch is in the hands of the standby already")
-        #expect(bench.state(1).workers.count == 2)
+        bench.wait(3)
+        #expect(bench.state(1).workers.count == 2, "and another waits")
     }
 
     @Test func `an old worker is replaced between two batches`() throws {

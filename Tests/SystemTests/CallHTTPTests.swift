@@ -59,9 +59,11 @@ struct CallHTTPTests {
             try server.hold()
             // What was answered last may still be on its way; the log tells when all of it has arrived.
             try host.until("all answers in the log") { missing(successes(), in: job).isEmpty }
+            let dying = job.processes()
             host.killHard()
             // A worker that is still dying must not take an answer with it.
             job.expectNoProcessLeft()
+            job.expectOver(dying)
             try server.release()
         }
         let ended = try job.run(seconds: 120)

@@ -127,6 +127,19 @@ final class Job {
         }
     }
 
+    /// Waits until these processes have let go of everything: one of many threads has no environment any more, and so is none of
+    /// `processes`, while the last of them still has its sockets.
+    func expectOver(_ dying: [Int32], _ place: SourceLocation = #_sourceLocation) {
+        func isOver(_ pid: Int32) -> Bool {
+            guard let stat = FileManager.default.contents(atPath: "/proc/\(pid)/stat"), let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return true }
+            let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task"))?.count ?? 0
+            return threads <= 1 && stat[end...].dropFirst(2).first == UInt8(ascii: "Z")
+        }
+        let patience = Patience(seconds: 5)
+        while !dying.allSatisfy(isOver), patience.lasts { patience.rest() }
+        #expect(dying.allSatisfy(isOver), "processes that do not end", sourceLocation: place)
+    }
+
     /// Waits until no process of the job is left: the kernel needs a moment to bury those that were killed.
     func expectNoProcessLeft(_ place: SourceLocation = #_sourceLocation) {
         let patience = Patience(seconds: 5)
