@@ -105,7 +105,9 @@ final class World {
         guard end == nil else { return }
         let actions = scheduler.handle(event, at: Moment(nanoseconds: now))
         if isTraced { trace(event, actions) }
-        for action in actions { carryOut(action) }
+        // In the order of the host.
+        for action in actions where action.isWaitedFor { carryOut(action) }
+        for action in actions where !action.isWaitedFor { carryOut(action) }
         checkBounds()
     }
 
