@@ -186,8 +186,8 @@ package final class Host {
             for event in events {
                 let actions = scheduler.handle(event, at: now)
                 // What somebody waits for comes before what is told of it.
-                for action in actions where action.isWaitedFor { perform(action) }
-                for action in actions where !action.isWaitedFor { perform(action) }
+                for action in actions where !action.onlyTells { perform(action) }
+                for action in actions where action.onlyTells { perform(action) }
             }
         }
     }

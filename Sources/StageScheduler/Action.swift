@@ -168,10 +168,10 @@ package enum Action {
 }
 
 extension Action {
-    /// A worker waits for it, or work for a worker: the time until it is done is lost.
-    package var isWaitedFor: Bool {
+    /// It only tells of what is done: it may come after all else, for which workers wait. What is done keeps its order.
+    package var onlyTells: Bool {
         switch self {
-        case .start, .open, .send, .sendNext: true
+        case .note, .finished: true
         default: false
         }
     }

@@ -106,8 +106,8 @@ final class World {
         let actions = scheduler.handle(event, at: Moment(nanoseconds: now))
         if isTraced { trace(event, actions) }
         // In the order of the host.
-        for action in actions where action.isWaitedFor { carryOut(action) }
-        for action in actions where !action.isWaitedFor { carryOut(action) }
+        for action in actions where !action.onlyTells { carryOut(action) }
+        for action in actions where action.onlyTells { carryOut(action) }
         checkBounds()
     }
 
