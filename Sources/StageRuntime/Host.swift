@@ -184,10 +184,7 @@ package final class Host {
             let events = pending
             pending.removeAll(keepingCapacity: true)
             for event in events {
-                let actions = scheduler.handle(event, at: now)
-                // What somebody waits for comes before what is told of it.
-                for action in actions where !action.onlyTells { perform(action) }
-                for action in actions where action.onlyTells { perform(action) }
+                for action in scheduler.handle(event, at: now) { perform(action) }
             }
         }
     }

@@ -166,13 +166,3 @@ package enum Action {
     /// The last action of a run. All workers have ended.
     case finished(RunEnd)
 }
-
-extension Action {
-    /// It only tells of what is done: it may come after all else, for which workers wait. What is done keeps its order.
-    package var onlyTells: Bool {
-        switch self {
-        case .note, .finished: true
-        default: false
-        }
-    }
-}

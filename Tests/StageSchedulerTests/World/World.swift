@@ -105,9 +105,7 @@ final class World {
         guard end == nil else { return }
         let actions = scheduler.handle(event, at: Moment(nanoseconds: now))
         if isTraced { trace(event, actions) }
-        // In the order of the host.
-        for action in actions where !action.onlyTells { carryOut(action) }
-        for action in actions where action.onlyTells { carryOut(action) }
+        for action in actions { carryOut(action) }
         checkBounds()
     }
 
